@@ -1,0 +1,1 @@
+//! The operations center: where people see, decide, approve, suspend.

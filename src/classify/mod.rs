@@ -1,0 +1,1 @@
+//! Names what a request is, strictly: bytes to actions.

@@ -1,0 +1,1 @@
+//! The judge: admit before the call, settle after it.

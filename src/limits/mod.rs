@@ -1,0 +1,1 @@
+//! Reserve before the call, settle after it.

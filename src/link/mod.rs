@@ -1,0 +1,1 @@
+//! The sidecar's line to the collector.

@@ -1,0 +1,1 @@
+//! The data path: listeners, and the life of a call.

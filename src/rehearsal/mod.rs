@@ -1,0 +1,1 @@
+//! Runs written calls through the real pact.

@@ -1,0 +1,1 @@
+//! From an agent's history to a score, a tier and a consequence.

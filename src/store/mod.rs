@@ -1,0 +1,1 @@
+//! What the collector keeps, as the collector asks for it.

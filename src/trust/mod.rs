@@ -1,0 +1,1 @@
+//! Which tier an agent has now.

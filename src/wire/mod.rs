@@ -1,0 +1,1 @@
+//! Messages between sidecar and collector: versioned, apart from the domain.

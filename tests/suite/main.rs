@@ -1,0 +1,11 @@
+//! The one integration binary. Each module tells one story.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+/// Properties of the source tree itself: floors, purity, file headers.
+mod tidy;

@@ -1,0 +1,1 @@
+//! Properties of the source tree itself: floors, purity, file headers.
