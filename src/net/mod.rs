@@ -1,1 +1,25 @@
 //! Sockets and TLS, ignorant of pacts.
+
+mod address;
+mod body;
+mod connector;
+mod dial;
+mod drain;
+mod failure;
+mod http_client;
+mod lookup;
+mod own;
+mod provider;
+mod timed_body;
+mod tls_client;
+
+pub use address::{Forbidden, Range, Reach, check_address};
+pub use body::{Body, BoxError};
+pub use dial::{DialError, DialSettings, DialStats, Dialer};
+pub use drain::{Drain, Drained};
+pub use failure::{Failure, why};
+pub use http_client::{ClientError, ClientSettings, HttpClient};
+pub use lookup::LookupError;
+pub use provider::install_crypto_provider;
+pub use timed_body::{BodyBounds, BodyError, TimedBody};
+pub use tls_client::{ClientTls, RootsError, TrustRoots};
