@@ -2,17 +2,13 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
-use crate::approvals::{Answer, Question};
 use crate::classify::Part;
-use crate::domain::{Reason, Ruling, Verdict};
+use crate::domain::{Reason, Ruling};
+use crate::enforce::gates::Case;
 use crate::enforce::permit::{Admission, Open};
 use crate::enforce::{Caller, Enforcer, Outbound, Permit, Refusal, Refused, draft};
-use crate::evidence::{ApprovalAnswer, ApprovalUse, Kind, Outcome, Record};
-use crate::limits::Rule;
-use crate::net::Body;
-use crate::pact::{self, Facts, Mode, Pact};
+use crate::evidence::Record;
+use crate::pact::{self, Facts, Pact};
 
 impl Enforcer {
     /// Admits a request: all of its messages, or none.
@@ -55,37 +51,67 @@ impl Enforcer {
     async fn judge_action(&self, caller: &Caller, part: &Part, outbound: &Outbound) -> Result<Open, Refusal> {
         let started = self.rooms.clock.monotonic();
         let slot = self.rooms.recorder.reserve().map_err(|why| self.refuse_unrecorded(&why.to_string()))?;
+        let at = self.rooms.clock.now();
         let pacts = self.pacts.load_full();
         let governing = pacts.governing(&caller.agent);
-        let at = self.rooms.clock.now();
         let tier = self.rooms.tiers.view(&caller.agent, at);
         let facts = Facts { agent: &caller.agent, tier: tier.tier, at };
 
         let mut record = draft::of_part(caller, part, self.next_decision(), at);
         record.upstream.clone_from(&outbound.upstream);
-        record.args_digest = Some(self.digest(&part.action));
-        let judges = |pact: &Arc<Pact>| draft::observed(pact, pact::decide(pact, &part.action, &facts));
-        record.observed = governing.observing.iter().map(|pact| judges(pact)).collect();
+        record.args_digest = self.digest(&part.action);
+        record.tier = Some(draft::tier_seen(&tier));
+        let observe = |pact: &Arc<Pact>| draft::observed(pact, pact::decide(pact, &part.action, &facts));
+        record.observed = governing.observing.iter().map(|pact| observe(pact)).collect();
 
-        let Some(pact) = governing.enforcing else {
-            return self.without_enforcing_pact(record, slot, started);
+        let passed = match governing.enforcing {
+            Some(pact) => {
+                let verdict = pact::decide(pact, &part.action, &facts);
+                draft::decide(&mut record, pact, &verdict);
+                let case = Case { pact, part, facts, verdict };
+                self.pass(&mut record, &case, outbound).await
+            }
+            None => without_enforcing_pact(&mut record),
         };
-        let verdict = pact::decide(pact, &part.action, &facts);
-        draft::decide(&mut record, pact, &verdict, &tier);
         record.latency.decide = self.rooms.clock.monotonic().saturating_sub(started);
-
-        let refused = match verdict.ruling {
-            Ruling::Allow => None,
-            Ruling::Ask => self.ask(&mut record, pact, part, &facts, &verdict, outbound).await,
-            Ruling::Deny => Some(self.explain(&record, pact, &part.action, &facts, &verdict)),
-        };
-        let refused = refused.or_else(|| self.over_limit(&record, pact, part, &facts));
-        record.latency.decide = self.rooms.clock.monotonic().saturating_sub(started);
-        if let Some(refusal) = refused {
-            return Err(self.refuse_action(record, slot, refusal));
+        match passed {
+            Ok(()) => {
+                self.rooms.metrics.decided(&record);
+                Ok(Open { record, slot, started, departed: None })
+            }
+            Err(refusal) => Err(self.refuse_action(record, slot, refusal)),
         }
-        self.record_first(pact, &record).await?;
-        self.rooms.metrics.decided(&record);
-        Ok(Open { record, slot, started, departed: None })
     }
+
+    /// What has to be passed on the way from a verdict to a permit.
+    async fn pass(&self, record: &mut Record, case: &Case<'_>, outbound: &Outbound) -> Result<(), Refusal> {
+        if case.verdict.ruling == Ruling::Deny {
+            return Err(self.denied(record, case));
+        }
+        let reserved = self.reserve(record, case)?;
+        if case.verdict.ruling == Ruling::Ask
+            && let Err(refusal) = self.ask(record, case, outbound).await
+        {
+            reserved.cancel();
+            return Err(refusal);
+        }
+        self.record_first(record, case).await
+    }
+}
+
+/// An agent that is only observed goes on, and what its pacts would have said is on record. One that no pact speaks
+/// of may do nothing.
+fn without_enforcing_pact(record: &mut Record) -> Result<(), Refusal> {
+    let Some(first) = record.observed.first() else {
+        let detail = match &record.agent {
+            Some(agent) => format!("agent `{agent}`"),
+            None => String::new(),
+        };
+        return Err(Refusal::plain(record.decision.clone(), Reason::NoPact, detail));
+    };
+    record.pact = Some(first.pact.clone());
+    record.verdict = first.verdict;
+    record.reason = first.reason;
+    record.clauses.clone_from(&first.clauses);
+    Ok(())
 }

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use crate::domain::{Digest, Reason, Ruling, Timestamp, Verdict};
+use crate::classify::{self, Part};
+use crate::domain::{Action, DecisionId, Digest, Json, Reason, Ruling, Timestamp, Verdict};
 use crate::enforce::{Attempted, Caller, Enforcer};
 use crate::evidence::{
-    ActionSeen, Coverage, Effect, Kind, Latency, Observed, Outcome, PactRef, Record, Seen, TierSeen,
+    ActionSeen, Coverage, Effect, Kind, Latency, Observed, Outcome, PactRef, Record, Seen, TierSeen, argument_digest,
 };
-use crate::classify::{self, Part};
-use crate::domain::{Action, DecisionId};
 use crate::pact::Pact;
 use crate::trust::TierView;
 
@@ -88,19 +87,21 @@ pub(super) fn of_attempt(attempted: &Attempted, decision: DecisionId, at: Timest
 }
 
 /// Writes a verdict into a draft.
-pub(super) fn decide(record: &mut Record, pact: &Pact, verdict: &Verdict, tier: &TierView) {
+pub(super) fn decide(record: &mut Record, pact: &Pact, verdict: &Verdict) {
     record.pact = Some(pact_ref(pact));
     record.verdict = verdict.ruling;
     record.reason = verdict.reason;
     record.clauses.clone_from(&verdict.clauses);
     record.faults = verdict.faults.iter().map(|(clause, _)| clause.clone()).collect();
     record.action.capability.clone_from(&verdict.capability);
-    record.tier = Some(TierSeen {
-        tier: tier.tier,
-        stated: Some(tier.stated),
-        age: tier.age,
-        used: verdict.tier_mattered,
-    });
+    if let Some(tier) = &mut record.tier {
+        tier.used = verdict.tier_mattered;
+    }
+}
+
+/// The agent's tier as it stands before any verdict used it.
+pub(super) fn tier_seen(tier: &TierView) -> TierSeen {
+    TierSeen { tier: tier.tier, stated: Some(tier.stated), age: tier.age, used: false }
 }
 
 fn seen(action: &Action) -> ActionSeen {
@@ -121,8 +122,9 @@ fn read(coverage: classify::Coverage) -> Seen {
 }
 
 impl Enforcer {
-    /// The keyed digest of what the action's fields say.
-    pub(super) fn digest(&self, action: &Action) -> Digest {
-        crate::evidence::argument_digest(&self.settings.digest_key, &action.fields)
+    /// The keyed digest of what the action's fields say, where they say anything.
+    pub(super) fn digest(&self, action: &Action) -> Option<Digest> {
+        let says = matches!(&action.fields, Json::Object(members) if !members.is_empty());
+        says.then(|| argument_digest(&self.settings.digest_key, &action.fields))
     }
 }

@@ -2,6 +2,7 @@
 
 mod admit;
 mod draft;
+mod gates;
 mod permit;
 mod refusal;
 mod refuse;

@@ -32,8 +32,10 @@ pub struct Refusal {
     pub approval: Option<ApprovalId>,
     /// When another try can succeed, where that is a matter of time.
     pub retry_after: Option<Duration>,
-    /// A status of its own, where reading the request failed in a way that HTTP has a code for.
+    /// A status of its own, where the request was wrong in a way that HTTP has a code for.
     pub status: Option<u16>,
+    /// A JSON-RPC code of its own, where the message was wrong in a way that JSON-RPC or MCP has a code for.
+    pub code: Option<i64>,
 }
 
 impl Refusal {
@@ -52,6 +54,7 @@ impl Refusal {
             approval: None,
             retry_after: None,
             status: None,
+            code: None,
         }
     }
 
@@ -61,10 +64,11 @@ impl Refusal {
         self.status.unwrap_or_else(|| row(self.reason).status)
     }
 
-    /// The JSON-RPC error code: outside −32768…−32000, which JSON-RPC, MCP and A2A keep for themselves.
+    /// The JSON-RPC error code. A verdict's lies outside −32768…−32000, which JSON-RPC, MCP and A2A keep for
+    /// themselves.
     #[must_use]
     pub fn json_rpc_code(&self) -> i64 {
-        row(self.reason).json_rpc_code
+        self.code.unwrap_or_else(|| row(self.reason).json_rpc_code)
     }
 
     /// Whole seconds for `Retry-After`, at least one and at most two minutes.

@@ -1,9 +1,10 @@
 //! Refusing: an answer for the agent, a record for everybody else.
 
-use crate::domain::{Action, Reason, Verdict};
+use crate::domain::Reason;
+use crate::enforce::gates::Case;
 use crate::enforce::{Attempted, Enforcer, Refusal, draft};
 use crate::evidence::{Effect, Kind, Outcome, Record};
-use crate::pact::{self, Facts, Pact};
+use crate::pact;
 use crate::spool::Slot;
 
 impl Enforcer {
@@ -67,15 +68,16 @@ impl Enforcer {
         tracing::error!("an attempt could not be recorded: {why}");
     }
 
-    /// The answer to a denied or asking verdict.
-    pub(super) fn explain(&self, record: &Record, pact: &Pact, action: &Action, facts: &Facts<'_>, verdict: &Verdict) -> Refusal {
+    /// The answer to a denying verdict.
+    pub(super) fn denied(&self, record: &Record, case: &Case<'_>) -> Refusal {
+        let Case { pact, part, facts, verdict } = case;
         let reason = verdict.reason.unwrap_or(Reason::Denied);
         let mut detail = format!("`{}`", record.action.name);
         if let (Reason::TierTooLow, Some(needs)) = (reason, verdict.needs_tier) {
             detail.push_str(&format!(" needs tier `{needs}`, and the agent is on `{}`", facts.tier));
         }
         Refusal {
-            instead: pact::allowed_instead(pact, action, facts),
+            instead: pact::allowed_instead(pact, &part.action, facts),
             pact: Some(pact.name().clone()),
             clauses: verdict.clauses.clone(),
             tier: Some(facts.tier),

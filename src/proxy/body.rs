@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use crate::classify::{BodyPlan, Peer, Problem, Unreadable};
 use crate::net::{Body, BodyBounds, BodyError, TimedBody};
 use crate::proxy::Bounds;
-use crate::proxy::entry::attempted_name;
+use crate::proxy::entry::{attempted_name, form};
 
 /// A body that was read whole, or one that is passed on unread. One of the two is empty.
 pub(super) async fn take(
@@ -23,15 +23,21 @@ pub(super) async fn take(
         let unread = BodyBounds { idle: bounds.body_idle, total: None, bytes_max: u64::MAX };
         return Ok((Bytes::new(), Body::stream(TimedBody::new(incoming, unread))));
     }
-    let refuse = |problem, detail: String| Unreadable::of_body(peer, problem, detail, attempted_name(head));
-    if let Some(length) = announced_length(head).filter(|length| *length > bounds.body_bytes as u64) {
-        let detail = format!("the body announces {length} bytes, and at most {} are read", bounds.body_bytes);
+    let refuse = |problem, detail: String| Unreadable {
+        reply: form(peer.dialect),
+        problem,
+        detail,
+        attempted: attempted_name(head),
+    };
+    let bytes_max = bounds.classify.body_bytes as u64;
+    if let Some(length) = announced_length(head).filter(|length| *length > bytes_max) {
+        let detail = format!("the body announces {length} bytes, and at most {bytes_max} are read");
         return Err(refuse(Problem::TooLarge, detail));
     }
     let whole = BodyBounds {
         idle: bounds.body_idle,
         total: Some(bounds.body_total),
-        bytes_max: bounds.body_bytes as u64,
+        bytes_max,
     };
     let collected = collect(TimedBody::new(incoming, whole)).await;
     let bytes = collected.map_err(|error| {

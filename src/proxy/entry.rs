@@ -8,17 +8,20 @@ use http::{StatusCode, header};
 use crate::classify::{self, Reply};
 use crate::domain::{AgentId, Dialect, Reason};
 use crate::enforce::{Attempted, Caller};
+use crate::evidence::{Proof, Traceparent};
 use crate::proxy::exchange::Answer;
 use crate::proxy::route::{Origin, Routes};
-use crate::proxy::{Proxy, headers};
+use crate::proxy::Proxy;
 
 /// One way in. Made per listener, and per intercepted tunnel.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     /// The way.
     pub way: Way,
-    /// The agent that this way in stands for, whatever the request says.
-    pub fixed: Option<AgentId>,
+    /// The agent that this way in stands for, whatever the request says, and how that is known.
+    pub known: Option<(AgentId, Proof)>,
+    /// The listener, as records name it: `reverse 127.0.0.1:8080`.
+    pub listener: Arc<str>,
 }
 
 /// The ways in.
@@ -35,17 +38,6 @@ pub(super) enum Way {
         /// Its port.
         port: u16,
     },
-}
-
-impl Way {
-    /// The name in records and logs.
-    pub(super) const fn name(&self) -> &'static str {
-        match self {
-            Self::Reverse => "reverse",
-            Self::Forward => "forward",
-            Self::Intercepted { .. } => "intercepted",
-        }
-    }
 }
 
 /// A request that names no place, or several.
@@ -71,19 +63,22 @@ impl Entry {
     /// # Errors
     /// A refusal, where a credential is needed and none proves an agent.
     pub(super) fn identify(&self, proxy: &Proxy, routes: &Routes, head: &mut Parts) -> Result<Caller, Answer> {
-        let traceparent = head.headers.get("traceparent").and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let known = match (&self.fixed, &self.way) {
-            (Some(agent), _) => Some(agent.clone()),
-            (None, Way::Reverse) => proxy.credentials.load().of_request(&mut head.headers),
-            (None, Way::Forward) => proxy.credentials.load().of_proxy_request(&head.headers),
+        let known = match (&self.known, &self.way) {
+            (Some((agent, proof)), _) => Some((agent.clone(), *proof)),
+            (None, Way::Reverse) => {
+                proxy.credentials.load().of_request(&mut head.headers).map(|agent| (agent, Proof::Bearer))
+            }
+            (None, Way::Forward) => {
+                proxy.credentials.load().of_proxy_request(&head.headers).map(|agent| (agent, Proof::Bearer))
+            }
             (None, Way::Intercepted { .. }) => None,
         };
-        let name = self.way.name();
-        known.map(|agent| Caller { agent, listener: name, traceparent }).ok_or_else(|| {
-            let origin = self.find(routes, head).ok();
-            let dialect = origin.and_then(|o| o.upstream).map_or(Dialect::Http, |u| u.peer.dialect);
-            unknown_caller(proxy, &self.way, dialect, &attempted_name(head))
-        })
+        let Some((agent, proof)) = known else {
+            return Err(self.unknown_caller(proxy, routes, head));
+        };
+        let traceparent = head.headers.get("traceparent").and_then(|value| value.to_str().ok());
+        let traceparent = traceparent.and_then(Traceparent::parse);
+        Ok(Caller { agent, proof, listener: Arc::clone(&self.listener), traceparent })
     }
 
     /// Where the request goes.
@@ -98,8 +93,13 @@ impl Entry {
         head: &Parts,
     ) -> Result<Origin, Answer> {
         self.find(routes, head).map_err(|wrong| {
-            let attempted = Attempted { name: attempted_name(head), dialect: Dialect::Http };
-            let mut refusal = proxy.enforcer.refuse(Some(caller), attempted, wrong.reason, wrong.detail);
+            let attempted = Attempted {
+                caller: Some(caller.clone()),
+                listener: Arc::clone(&self.listener),
+                name: attempted_name(head),
+                dialect: Dialect::Http,
+            };
+            let mut refusal = proxy.enforcer.refuse(&attempted, wrong.reason, wrong.detail);
             refusal.status = Some(wrong.status.as_u16());
             Answer::refused(Reply::Problem, refusal)
         })
@@ -111,6 +111,29 @@ impl Entry {
             Way::Forward => forward(routes, head),
             Way::Intercepted { host, port } => intercepted(routes, head, host, *port),
         }
+    }
+
+    fn unknown_caller(&self, proxy: &Proxy, routes: &Routes, head: &Parts) -> Answer {
+        let (status, detail) = match self.way {
+            Way::Forward => (
+                StatusCode::PROXY_AUTHENTICATION_REQUIRED,
+                "put the agent's token into the proxy's URL, as in `http://agent:TOKEN@host:port`",
+            ),
+            _ => (
+                StatusCode::UNAUTHORIZED,
+                "send the agent's token as `Authorization: Bearer`, `x-api-key` or `Pactgate-Agent-Token`",
+            ),
+        };
+        let dialect = self.find(routes, head).map_or(Dialect::Http, |origin| origin.dialect());
+        let attempted = Attempted {
+            caller: None,
+            listener: Arc::clone(&self.listener),
+            name: attempted_name(head),
+            dialect,
+        };
+        let mut refusal = proxy.enforcer.refuse(&attempted, Reason::NoPact, detail.to_owned());
+        refusal.status = Some(status.as_u16());
+        Answer::refused(form(dialect), refusal)
     }
 }
 
@@ -209,22 +232,8 @@ fn default_port(scheme: &str) -> u16 {
     if scheme == "https" { 443 } else { 80 }
 }
 
-fn unknown_caller(proxy: &Proxy, way: &Way, dialect: Dialect, attempted: &str) -> Answer {
-    let detail = match way {
-        Way::Forward => "put the agent's token into the proxy's URL, as in `http://agent:TOKEN@host:port`",
-        _ => "send the agent's token as `Authorization: Bearer`, `x-api-key` or `Pactgate-Agent-Token`",
-    };
-    let attempted = Attempted { name: attempted.to_owned(), dialect };
-    let mut refusal = proxy.enforcer.refuse(None, attempted, Reason::NoPact, detail.to_owned());
-    refusal.status = Some(match way {
-        Way::Forward => StatusCode::PROXY_AUTHENTICATION_REQUIRED.as_u16(),
-        _ => StatusCode::UNAUTHORIZED.as_u16(),
-    });
-    Answer::refused(form(dialect), refusal)
-}
-
 /// The form of an answer to a request whose body was not read.
-fn form(dialect: Dialect) -> Reply {
+pub(super) fn form(dialect: Dialect) -> Reply {
     match dialect {
         Dialect::OpenAi => Reply::OpenAi,
         Dialect::Anthropic => Reply::Anthropic,
@@ -237,11 +246,6 @@ pub(super) fn attempted_name(head: &Parts) -> String {
     let authority = head.uri.authority().map(|authority| authority.host()).unwrap_or_default();
     let shown: String = format!("{} {authority}{}", head.method, head.uri.path()).chars().take(200).collect();
     shown
-}
-
-/// The upgrade that a request asks for, if any: hop-by-hop, so it has to be read before those are taken off.
-pub(super) fn upgrade(head: &Parts) -> Option<http::HeaderValue> {
-    headers::upgrade(head)
 }
 
 #[cfg(test)]

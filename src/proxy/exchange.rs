@@ -7,7 +7,6 @@ use hyper::body::Incoming;
 
 use crate::classify::{self, Reply, RequestView, Unreadable};
 use crate::domain::Reason;
-use crate::domain::Dialect;
 use crate::enforce::{Attempted, Caller, Refusal, Refused};
 use crate::net::Body;
 use crate::proxy::entry::Entry;
@@ -30,14 +29,19 @@ impl Answer {
     }
 }
 
-/// Answers one request. Whatever happens, exactly one response, and one record for each message in it.
+/// Answers one request. Whatever happens: exactly one response, and one record for each message in it.
 pub(super) async fn exchange(proxy: &Arc<Proxy>, entry: &Entry, request: Request<Incoming>) -> Response<Body> {
     match attempt(proxy, entry, request).await {
         Ok(response) => response,
-        Err(Answer::Refused { parts, batch }) => refusal_response::refused(&parts, batch),
-        Err(Answer::Failed { replies, failure, batch }) => {
-            refusal_response::failed(&replies, &failure, batch)
-        }
+        Err(instead) => answer(instead),
+    }
+}
+
+/// 9. An answer of our own, in the caller's dialect.
+pub(super) fn answer(instead: Answer) -> Response<Body> {
+    match instead {
+        Answer::Refused { parts, batch } => refusal_response::refused(&parts, batch),
+        Answer::Failed { replies, failure, batch } => refusal_response::failed(&replies, &failure, batch),
     }
 }
 
@@ -49,18 +53,17 @@ async fn attempt(
     let routes = proxy.routes.load_full();
     let (mut head, incoming) = request.into_parts();
 
-    // 1. Identify the agent, and find the place it speaks to: from names that agree.
+    // 1. Identify the agent, and the place it speaks to: from names that agree.
     let caller = entry.identify(proxy, &routes, &mut head)?;
     let origin = entry.origin(proxy, &routes, &caller, &head)?;
     let peer = routes.peer(&origin);
 
     // 2. View the request as plain data.
-    let upgrade = headers::upgrade(&head);
     headers::strip_request(&mut head.headers);
     let reads_bodies = proxy.enforcer.reads_http_bodies(&caller.agent);
     let plan = classify::plan(peer, &head.method, &origin.path, &head.headers, reads_bodies);
-    let unreadable = |problem: Unreadable| refuse_unreadable(proxy, &caller, &origin, problem);
-    let (whole, streamed) = body::take(plan, &head, incoming, &proxy.bounds, peer).await.map_err(unreadable)?;
+    let unreadable = |what| refuse_unreadable(proxy, &caller, &origin, what);
+    let (whole, unread) = body::take(plan, &head, incoming, &proxy.bounds, peer).await.map_err(unreadable)?;
 
     // 3. Classify it into actions.
     let view = RequestView {
@@ -74,32 +77,35 @@ async fn attempt(
         body: &whole,
     };
     let call = classify::classify(peer, &view, &proxy.bounds.classify).map_err(unreadable)?;
-
-    // 4. and 5. Admit it, and record it first where the pact demands that.
     let batch = call.batch;
-    let outbound = upstream::compose(&origin, head, &call, whole, streamed, upgrade);
-    let admitted = proxy.enforcer.admit(&caller, call.parts, outbound).await;
+    let sent_bytes = whole.len() as u64;
+
+    // 4. and 5. Admit it; where the pact demands that, the admission is recorded first.
+    let (parts, outbound) = upstream::compose(&origin, head, call, whole, unread);
+    let admitted = proxy.enforcer.admit(&caller, parts, outbound).await;
     let permit = admitted.map_err(|parts| Answer::Refused { parts, batch })?;
 
     // 6. Send it with the permit.
     let (permit, response) = upstream::send(&routes, permit, batch).await?;
 
-    // 7. and 8. Tap the response while it streams; the tap settles the permit.
-    Ok(response_tap::tap(&origin, permit, response))
+    // 7. and 8. Tap the response while it streams; at its end the tap settles the permit.
+    let idle = routes.idle(&origin);
+    Ok(response_tap::tap(&entry.way, &origin, permit, response, sent_bytes, idle))
 }
 
-/// What cannot be read is refused in the dialect of the place it was meant for, and recorded.
-fn refuse_unreadable(
-    proxy: &Proxy,
-    caller: &Caller,
-    origin: &Origin,
-    problem: Unreadable,
-) -> Answer {
+/// What cannot be read is refused in the dialect of the place it was meant for, and the attempt is on record.
+fn refuse_unreadable(proxy: &Proxy, caller: &Caller, origin: &Origin, what: Unreadable) -> Answer {
     let attempted = Attempted {
-        name: problem.attempted,
-        dialect: origin.upstream.as_ref().map_or(Dialect::Http, |u| u.peer.dialect),
+        caller: Some(caller.clone()),
+        listener: caller.listener.clone(),
+        name: what.attempted,
+        dialect: origin.dialect(),
     };
-    let mut refusal = proxy.enforcer.refuse(Some(caller), attempted, Reason::Unreadable, problem.detail);
-    refusal.status = Some(problem.problem.status());
-    Answer::refused(problem.reply, refusal)
+    let detail = format!("{} ({})", what.detail, what.problem.name());
+    let refusal = Refusal {
+        status: Some(what.problem.status()),
+        code: Some(what.problem.json_rpc_code().into()),
+        ..proxy.enforcer.refuse(&attempted, Reason::Unreadable, detail)
+    };
+    Answer::refused(what.reply, refusal)
 }

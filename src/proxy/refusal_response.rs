@@ -133,6 +133,13 @@ fn respond(answer: &Answer, status: u16, content_type: &'static str, body: &Valu
     if let Ok(id) = HeaderValue::from_str(answer.decision.as_str()) {
         headers.insert(DECISION, id);
     }
+    // RFC 9110, sections 15.5.2 and 15.5.8: both name the way to prove oneself.
+    if status == 401 {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"pactgate\""));
+    }
+    if status == 407 {
+        headers.insert(header::PROXY_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"pactgate\""));
+    }
     match answer.retry {
         Retry::After(seconds) => headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds)),
         // The SDKs of OpenAI and Anthropic obey this header, whatever the status.

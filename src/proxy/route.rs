@@ -8,7 +8,7 @@ use http::header::{HeaderName, HeaderValue};
 
 use crate::classify::{self, Peer};
 use crate::domain::{Dialect, UpstreamName};
-use crate::net::HttpClient;
+use crate::net::{HttpClient, Reach};
 
 /// A place that the config declares.
 #[derive(Debug)]
@@ -27,12 +27,12 @@ pub struct Upstream {
     pub peer: Peer,
     /// The header and value that the sidecar adds; the value is marked sensitive.
     pub credential: Option<(HeaderName, HeaderValue)>,
-    /// How long to wait for the head of a response.
-    pub head_timeout: Duration,
     /// How long a response may stand still.
     pub idle_timeout: Duration,
     /// Connections to it, with its own trust roots and reach.
     pub client: HttpClient,
+    /// Which addresses its name may lead to.
+    pub reach: Reach,
 }
 
 /// The declared upstreams, and what serves every other place.
@@ -48,8 +48,6 @@ pub struct Routes {
 pub struct Elsewhere {
     /// Connections to them.
     pub client: HttpClient,
-    /// How long to wait for the head of a response.
-    pub head_timeout: Duration,
     /// How long a response may stand still.
     pub idle_timeout: Duration,
     peer: Peer,
@@ -58,10 +56,10 @@ pub struct Elsewhere {
 impl Elsewhere {
     /// Undeclared places behind this client.
     #[must_use]
-    pub fn new(client: HttpClient, head_timeout: Duration, idle_timeout: Duration) -> Self {
+    pub fn new(client: HttpClient, idle_timeout: Duration) -> Self {
         let peer =
             Peer { name: None, dialect: Dialect::Http, provider: String::new(), mcp_versions: Vec::new() };
-        Self { client, head_timeout, idle_timeout, peer }
+        Self { client, idle_timeout, peer }
     }
 }
 
@@ -80,6 +78,38 @@ pub(super) struct Origin {
     pub path: String,
     /// The query, without `?`.
     pub query: Option<String>,
+}
+
+impl Origin {
+    /// The dialect spoken there.
+    pub(super) fn dialect(&self) -> Dialect {
+        self.upstream.as_ref().map_or(Dialect::Http, |upstream| upstream.peer.dialect)
+    }
+
+    /// The prefix that stands before every path there.
+    pub(super) fn prefix(&self) -> &str {
+        self.upstream.as_ref().map_or("", |upstream| &upstream.prefix)
+    }
+
+    /// A redirect's target as a path of the reverse listener, where it stays inside the same upstream.
+    pub(super) fn rewrite(&self, target: &str) -> Option<HeaderValue> {
+        let upstream = self.upstream.as_ref()?;
+        let Self { scheme, host, port, path, .. } = self;
+        let here = format!("{scheme}://{}:{port}{}{path}", bracketed(host), self.prefix());
+        let here = url::Url::parse(&here).ok()?;
+        let target = here.join(target).ok()?;
+        let same_place = target.scheme() == here.scheme()
+            && target.host_str() == here.host_str()
+            && target.port_or_known_default() == Some(self.port);
+        let inside = below_prefix(target.path(), self.prefix()).filter(|_| same_place)?;
+        let query = target.query().map(|query| format!("?{query}")).unwrap_or_default();
+        HeaderValue::from_str(&format!("/{}{inside}{query}", upstream.name)).ok()
+    }
+}
+
+/// A host as it stands in a URI (RFC 3986, section 3.2.2).
+pub(super) fn bracketed(host: &str) -> String {
+    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
 }
 
 impl Routes {
@@ -106,6 +136,11 @@ impl Routes {
     /// What serves undeclared places.
     pub(super) fn elsewhere(&self) -> &Elsewhere {
         &self.elsewhere
+    }
+
+    /// How long a response from there may stand still.
+    pub(super) fn idle(&self, origin: &Origin) -> Duration {
+        origin.upstream.as_ref().map_or(self.elsewhere.idle_timeout, |upstream| upstream.idle_timeout)
     }
 
     /// How to read what goes to this origin.

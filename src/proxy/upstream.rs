@@ -1,18 +1,16 @@
 //! The only way out for calls: send what was judged, with the permit.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
 
-use crate::classify::{Call, Reply};
+use crate::classify::{Call, Part, Reply};
 use crate::domain::{Dialect, Reason};
 use crate::enforce::{Outbound, Permit, Settlement};
 use crate::evidence::{Outcome, UpstreamFailure};
-use crate::net::{Body, Failure as NetFailure, HttpClient};
+use crate::net::{Body, Failure as NetFailure};
 use crate::proxy::exchange::Answer;
 use crate::proxy::headers::CREDENTIALS;
 use crate::proxy::refusal_response::Failure;
@@ -22,24 +20,23 @@ use crate::proxy::route::{Origin, Routes};
 pub(super) fn compose(
     origin: &Origin,
     head: Parts,
-    call: &Call,
+    call: Call,
     whole: Bytes,
-    streamed: Body,
-) -> Outbound {
+    unread: Body,
+) -> (Vec<Part>, Outbound) {
     let mut headers = head.headers;
-    let body = match (&call.body, streamed) {
+    let body = match (call.body, unread) {
         (Some(decoded), _) => {
             headers.remove(header::CONTENT_ENCODING);
-            Body::from(decoded.clone())
+            Body::from(decoded)
         }
         (None, Body::Empty) => Body::from(whole),
-        (None, streamed) => streamed,
+        (None, unread) => unread,
     };
     if !matches!(body, Body::Stream(_)) {
         headers.remove(header::CONTENT_LENGTH);
     }
-    let dialect = origin.upstream.as_ref().map_or(Dialect::Http, |upstream| upstream.peer.dialect);
-    if !matches!(dialect, Dialect::Http | Dialect::Opaque) {
+    if !matches!(origin.dialect(), Dialect::Http | Dialect::Opaque) {
         // The tap reads these answers as they stream.
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
@@ -47,18 +44,19 @@ pub(super) fn compose(
     *request.method_mut() = head.method;
     *request.headers_mut() = headers;
     *request.uri_mut() = uri(origin, &call.path_and_query);
-    Outbound { upstream: origin.upstream.as_ref().map(|upstream| upstream.name.clone()), request }
+    let upstream = origin.upstream.as_ref().map(|upstream| upstream.name.clone());
+    (call.parts, Outbound { upstream, request })
 }
 
 fn uri(origin: &Origin, path_and_query: &str) -> Uri {
     let Origin { scheme, host, port, .. } = origin;
-    let prefix = origin.upstream.as_ref().map_or("", |upstream| upstream.prefix.as_str());
-    let (open, close) = if host.contains(':') { ("[", "]") } else { ("", "") };
+    let prefix = origin.prefix();
     let implied = matches!((scheme.as_str(), *port), ("https", 443) | ("http", 80));
-    let text = if implied {
-        format!("{scheme}://{open}{host}{close}{prefix}{path_and_query}")
-    } else {
-        format!("{scheme}://{open}{host}{close}:{port}{prefix}{path_and_query}")
+    let text = match (implied, host.contains(':')) {
+        (true, false) => format!("{scheme}://{host}{prefix}{path_and_query}"),
+        (true, true) => format!("{scheme}://[{host}]{prefix}{path_and_query}"),
+        (false, false) => format!("{scheme}://{host}:{port}{prefix}{path_and_query}"),
+        (false, true) => format!("{scheme}://[{host}]:{port}{prefix}{path_and_query}"),
     };
     // Every part has been normalized, so this parses; the root of nowhere goes nowhere.
     text.parse().unwrap_or_else(|_| Uri::from_static("/"))
@@ -75,10 +73,7 @@ pub(super) async fn send(
 ) -> Result<(Permit, Response<Incoming>), Answer> {
     let Outbound { upstream, mut request } = permit.open();
     let declared = upstream.as_ref().and_then(|name| routes.named(name));
-    let (client, patience): (&HttpClient, Duration) = match declared {
-        Some(upstream) => (&upstream.client, upstream.head_timeout),
-        None => (&routes.elsewhere().client, routes.elsewhere().head_timeout),
-    };
+    let client = declared.map_or(&routes.elsewhere().client, |upstream| &upstream.client);
     if let Some((name, value)) = declared.and_then(|upstream| upstream.credential.as_ref()) {
         for carrier in &CREDENTIALS {
             request.headers_mut().remove(carrier);
@@ -86,34 +81,48 @@ pub(super) async fn send(
         request.headers_mut().insert(name.clone(), value.clone());
     }
     permit.departed();
-    match tokio::time::timeout(patience, client.request(request)).await {
-        Ok(Ok(response)) => Ok((permit, response)),
-        Ok(Err(error)) => Err(unanswered(permit, NetFailure::of(&error), batch)),
-        Err(_) => Err(unanswered(permit, NetFailure::Timeout, batch)),
+    match client.request(request).await {
+        Ok(response) => Ok((permit, response)),
+        Err(error) => Err(unanswered(permit, error.failure(), batch)),
     }
 }
 
-fn unanswered(permit: Permit, failure: NetFailure, batch: bool) -> Answer {
+/// Settles a permit whose call got no answer, and says what the agent is told.
+pub(super) fn unanswered(permit: Permit, failure: NetFailure, batch: bool) -> Answer {
     let (what, status, message) = match failure {
-        NetFailure::Forbidden(why) => return forbidden(permit, &why.to_string(), batch),
-        NetFailure::Timeout => (UpstreamFailure::Timeout, StatusCode::GATEWAY_TIMEOUT, "The upstream did not answer in time."),
-        NetFailure::NoSuchHost => (UpstreamFailure::NoSuchHost, StatusCode::BAD_GATEWAY, "The upstream's name cannot be resolved."),
-        NetFailure::Unreachable => (UpstreamFailure::Unreachable, StatusCode::BAD_GATEWAY, "The upstream cannot be reached."),
-        NetFailure::Tls => (UpstreamFailure::Tls, StatusCode::BAD_GATEWAY, "The upstream's certificate or TLS is not acceptable."),
-        NetFailure::Protocol => (UpstreamFailure::Protocol, StatusCode::BAD_GATEWAY, "The upstream's answer is not HTTP."),
+        // The name led to an address that must not be reached. Nothing was sent.
+        NetFailure::Forbidden(why) => {
+            let parts = permit.revoke(Reason::AddressForbidden, &why.to_string());
+            return Answer::Refused { parts, batch };
+        }
+        NetFailure::NoSuchHost => (UpstreamFailure::Resolve, BAD_GATEWAY, "The upstream's name cannot be resolved."),
+        NetFailure::ConnectTimeout | NetFailure::Refused | NetFailure::Unreachable => {
+            (UpstreamFailure::Connect, BAD_GATEWAY, "The upstream cannot be reached.")
+        }
+        NetFailure::Tls => (UpstreamFailure::Tls, BAD_GATEWAY, "The upstream's certificate or TLS is not acceptable."),
+        NetFailure::HeadTimeout => (UpstreamFailure::Timeout, GATEWAY_TIMEOUT, "The upstream did not answer in time."),
+        NetFailure::Closed => (UpstreamFailure::Reset, BAD_GATEWAY, "The upstream closed the connection without an answer."),
+        NetFailure::BadAnswer => (UpstreamFailure::Protocol, BAD_GATEWAY, "The upstream's answer is not HTTP."),
+        NetFailure::RequestBody | NetFailure::BadRequest => {
+            return sender_failed(permit, batch);
+        }
     };
-    let failure = Failure {
-        decision: permit.decision().clone(),
-        status: status.as_u16(),
-        code: what.name(),
-        message: message.to_owned(),
-    };
+    failed(permit, Outcome::UpstreamFailed { what }, status, what.name(), message, batch)
+}
+
+/// The agent's own body broke off, stalled or ran over while it was being passed on.
+fn sender_failed(permit: Permit, batch: bool) -> Answer {
+    let message = "The request's body did not arrive whole.";
+    failed(permit, Outcome::ClientGone, StatusCode::BAD_REQUEST, "request-body", message, batch)
+}
+
+fn failed(permit: Permit, outcome: Outcome, status: StatusCode, code: &'static str, message: &str, batch: bool) -> Answer {
+    let decision = permit.decision().clone();
     let replies: Vec<Reply> = permit.replies().cloned().collect();
-    permit.settle(Settlement::of(Outcome::UpstreamFailed { what }));
+    permit.settle(Settlement::of(outcome));
+    let failure = Failure { decision, status: status.as_u16(), code, message: message.to_owned() };
     Answer::Failed { replies, failure, batch }
 }
 
-/// The name led to an address that must not be reached. Nothing was sent.
-fn forbidden(permit: Permit, why: &str, batch: bool) -> Answer {
-    Answer::Refused { parts: permit.revoke(Reason::AddressForbidden, why), batch }
-}
+const BAD_GATEWAY: StatusCode = StatusCode::BAD_GATEWAY;
+const GATEWAY_TIMEOUT: StatusCode = StatusCode::GATEWAY_TIMEOUT;
