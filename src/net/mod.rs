@@ -1,5 +1,6 @@
 //! Sockets and TLS, ignorant of pacts.
 
+mod activity;
 mod address;
 mod body;
 mod connector;
@@ -7,9 +8,11 @@ mod dial;
 mod drain;
 mod failure;
 mod http_client;
+mod listener;
 mod lookup;
 mod own;
 mod provider;
+mod serve;
 mod timed_body;
 mod tls_client;
 
@@ -19,7 +22,9 @@ pub use dial::{DialError, DialSettings, DialStats, Dialer};
 pub use drain::{Drain, Drained};
 pub use failure::{Failure, why};
 pub use http_client::{ClientError, ClientSettings, HttpClient};
+pub use listener::{Accepted, BindError, Connections, ListenStats, Listener, Place};
 pub use lookup::LookupError;
 pub use provider::install_crypto_provider;
+pub use serve::{Ended, ServeSettings, ServeStats, Server};
 pub use timed_body::{BodyBounds, BodyError, TimedBody};
 pub use tls_client::{ClientTls, RootsError, TrustRoots};
