@@ -90,8 +90,8 @@ pub fn why(error: &(dyn Error + 'static)) -> Failure {
             if hyper.is_parse() {
                 found = Failure::BadAnswer;
             } else if hyper.is_user() {
-                // Refined by a body's own error further down the chain.
-                found = Failure::RequestBody;
+                // A body's own error is the cause of it; without a cause the request itself was at fault.
+                found = if hyper.source().is_some() { Failure::RequestBody } else { Failure::BadRequest };
             }
         }
         cause = error.source();
