@@ -127,7 +127,9 @@ impl Limits {
                 Err(wait) => exceeded = Some(Exceeded { limit: rule.id.clone(), retry_after: Some(wait) }),
             }
         }
-        let Some(exceeded) = exceeded else { return Ok(taken.into_iter().map(|(number, _)| number).collect()) };
+        let Some(exceeded) = exceeded else {
+            return Ok(taken.into_iter().map(|(number, _)| number).collect());
+        };
         for (number, undo) in taken.into_iter().rev() {
             if let Some(meter) = meters.numbered(number) {
                 meter.undo(undo);
@@ -252,6 +254,3 @@ impl Drop for Reservation {
 fn lock(shared: &Shared) -> MutexGuard<'_, Meters> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
-
-#[cfg(test)]
-mod tests;

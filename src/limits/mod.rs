@@ -7,3 +7,6 @@ mod rule;
 
 pub use ledger::{Bounds, Exceeded, Limits, Remaining, Reservation, Stats};
 pub use rule::{Rate, Rule};
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,13 @@
 //! Limits against schedules of calls, reloads, moved tiers and many threads.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
 use proptest::prelude::*;
 
-use super::*;
-use crate::domain::{Clock as _, ManualClock, Timestamp};
-use crate::limits::rule::Rate;
+use crate::domain::{AgentId, Clock as _, LimitId, ManualClock, PactName, SharedClock, Timestamp};
+use crate::limits::{Bounds, Exceeded, Limits, Rate, Reservation, Rule, Stats};
 
 struct Room {
     clock: Arc<ManualClock>,
