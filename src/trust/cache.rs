@@ -270,6 +270,14 @@ impl TierCache {
         all
     }
 
+    #[cfg(test)]
+    pub(super) fn write_failures(&self) -> Option<Arc<AtomicU64>> {
+        match &self.source {
+            Source::Fixed(_) => None,
+            Source::Fed(fed) => Some(fed.keeper.counter()),
+        }
+    }
+
     /// Counters since the start.
     #[must_use]
     pub fn stats(&self) -> Stats {
@@ -366,6 +374,3 @@ fn merge(
     }
     Ok(Arc::new(agents))
 }
-
-#[cfg(test)]
-mod tests;

@@ -7,3 +7,6 @@ mod staleness;
 
 pub use cache::{Change, Freshness, NotApplied, Standing, Stats, TierCache, TierView};
 pub use staleness::{News, Staleness};
+
+#[cfg(test)]
+mod tests;

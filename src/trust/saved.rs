@@ -61,7 +61,9 @@ pub(super) fn load(file: &Path, now: Timestamp, monotonic: Duration) -> Loaded {
     }
     match serde_json::from_slice::<Versioned>(&text) {
         Ok(Versioned { version: VERSION }) => {}
-        Ok(Versioned { version }) => return Loaded::Unusable(format!("it has format {version}, not {VERSION}")),
+        Ok(Versioned { version }) => {
+            return Loaded::Unusable(format!("it has format {version}, not {VERSION}"));
+        }
         Err(error) => return Loaded::Unusable(error.to_string()),
     }
     let parsed = serde_json::from_slice::<Saved>(&text).map_err(|error| error.to_string());
@@ -78,8 +80,8 @@ fn revive(saved: Saved, now: Timestamp, monotonic: Duration) -> Result<State, St
     let mut agents = HashMap::with_capacity(saved.agents.len());
     for entry in saved.agents {
         let agent = AgentId::new(&entry.agent).map_err(|error| error.to_string())?;
-        let tier =
-            TrustTier::parse(&entry.tier).ok_or_else(|| format!("it holds an unknown tier `{}`", entry.tier))?;
+        let tier = TrustTier::parse(&entry.tier)
+            .ok_or_else(|| format!("it holds an unknown tier `{}`", entry.tier))?;
         let standing = Standing {
             agent: agent.clone(),
             tier,
@@ -105,7 +107,9 @@ fn revive(saved: Saved, now: Timestamp, monotonic: Duration) -> Result<State, St
 /// Replaces the file: a crash at any point leaves the old one or the new one, whole.
 pub(super) fn save(file: &Path, state: &State) -> std::io::Result<()> {
     let (heard_at_us, age_us) = match state.heard {
-        Heard::At { wall, age, .. } => (Some(wall.as_micros()), u64::try_from(age.as_micros()).unwrap_or(u64::MAX)),
+        Heard::At { wall, age, .. } => {
+            (Some(wall.as_micros()), u64::try_from(age.as_micros()).unwrap_or(u64::MAX))
+        }
         Heard::Never | Heard::Undatable => (None, 0),
     };
     let agents = state.agents.values().map(SavedStanding::from).collect();

@@ -1,8 +1,14 @@
 //! The cache against statements, clocks and damaged files.
 
-use super::*;
-use crate::domain::ManualClock;
-use crate::domain::TrustTier::{Probation, Restricted, Standard, Suspended, Trusted};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::domain::TrustTier::{self, Probation, Restricted, Standard, Suspended, Trusted};
+use crate::domain::{AgentId, ManualClock, SharedClock, Timestamp};
+use crate::trust::cache::AGENTS_MAX;
+use crate::trust::{Change, Freshness, NotApplied, Staleness, Standing, TierCache, TierView};
 
 const START: i64 = 1_800_000_000_000_000;
 
@@ -184,9 +190,8 @@ fn a_disk_that_cannot_be_written_is_counted_and_changes_nothing_else() {
     let cache = TierCache::open(file, Staleness::default(), Probation, room.clock.clone());
     cache.apply(1, room.now(), true, vec![standing("a", Trusted)]).unwrap();
     assert_eq!(tier(&cache, "a"), Trusted);
-    let Source::Fed(Fed { keeper, .. }) = cache.source else { panic!("fed by a collector") };
-    let failures = keeper.counter();
-    drop(keeper);
+    let failures = cache.write_failures().unwrap();
+    drop(cache);
     assert_eq!(failures.load(Ordering::Relaxed), 1);
 }
 
