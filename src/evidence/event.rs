@@ -9,6 +9,8 @@ use crate::evidence::{ActionSeen, Coverage, Gap, Latency, Observed, Outcome, Pac
 pub const RECORD_BYTES_MAX: usize = 32 * 1024;
 /// The most bytes of a text that comes from traffic; what is longer is cut, and ends in `…`.
 pub const TEXT_BYTES_MAX: usize = 1024;
+/// The same for texts that are names by nature: the listener, a tool's capability.
+const LABEL_BYTES_MAX: usize = 256;
 /// The most clauses one record names; what is over is counted in `clauses_cut`.
 pub const CLAUSES_MAX: usize = 32;
 /// The most faulty clauses one record names; what is over is counted in `faults_cut`.
@@ -74,7 +76,7 @@ fn data(mut data: Object<'_>, record: &Record, gap: Gap) {
     }
     latency(data.object("latency"), record.latency);
     data.text_if("limit", record.limit.as_ref().map(|limit| limit.as_str()));
-    text_cut(data.member("listener"), &record.listener);
+    text_cut(data.member("listener"), &record.listener, LABEL_BYTES_MAX);
     if !record.observed.is_empty() {
         observed(&mut data, &record.observed);
     }
@@ -99,11 +101,11 @@ fn data(mut data: Object<'_>, record: &Record, gap: Gap) {
 
 fn action(mut object: Object<'_>, action: &ActionSeen) {
     if let Some(capability) = &action.capability {
-        text_cut(object.member("capability"), capability);
+        text_cut(object.member("capability"), capability, LABEL_BYTES_MAX);
     }
     object.text("dialect", action.dialect.name());
     object.text_if("kind", action.kind.map(|kind| kind.name()));
-    text_cut(object.member("name"), &action.name);
+    text_cut(object.member("name"), &action.name, TEXT_BYTES_MAX);
     object.close();
 }
 
@@ -197,13 +199,13 @@ fn usage(mut object: Object<'_>, usage: Usage) {
 }
 
 /// Writes a text of unknown length, cut at a character's border.
-fn text_cut(out: &mut Vec<u8>, text: &str) {
-    if text.len() <= TEXT_BYTES_MAX {
+fn text_cut(out: &mut Vec<u8>, text: &str, bytes_max: usize) {
+    if text.len() <= bytes_max {
         return string(out, text);
     }
-    let mut cut = String::with_capacity(TEXT_BYTES_MAX);
+    let mut cut = String::with_capacity(bytes_max);
     for c in text.chars() {
-        if cut.len() + c.len_utf8() + '…'.len_utf8() > TEXT_BYTES_MAX {
+        if cut.len() + c.len_utf8() + '…'.len_utf8() > bytes_max {
             break;
         }
         cut.push(c);
