@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::classify::Part;
 use crate::domain::{Reason, Ruling};
-use crate::enforce::gates::Case;
+use crate::enforce::gates::{Case, Sending};
 use crate::enforce::permit::{Admission, Open};
 use crate::enforce::{Caller, Enforcer, Outbound, Permit, Refusal, Refused, draft};
 use crate::evidence::Record;
@@ -21,9 +21,10 @@ impl Enforcer {
         parts: Vec<Part>,
         outbound: Outbound,
     ) -> Result<Permit, Vec<Refused>> {
+        let sending = Sending::of(&outbound);
         let mut decided = Vec::with_capacity(parts.len());
         for part in parts {
-            decided.push(self.judge(caller, part, &outbound).await);
+            decided.push(self.judge(caller, part, &sending).await);
         }
         if decided.iter().any(Result::is_err) {
             return Err(decided.into_iter().map(|one| one.map_or_else(|no| no, Admission::withhold)).collect());
@@ -39,26 +40,26 @@ impl Enforcer {
         self: &Arc<Self>,
         caller: &Caller,
         part: Part,
-        outbound: &Outbound,
+        sending: &Sending,
     ) -> Result<Admission, Refused> {
         let reply = part.reply.clone();
-        match self.judge_action(caller, &part, outbound).await {
+        match self.judge_action(caller, &part, sending).await {
             Ok(open) => Ok(Admission::new(Arc::clone(self), reply, open)),
             Err(refusal) => Err(Refused { reply, refusal }),
         }
     }
 
-    async fn judge_action(&self, caller: &Caller, part: &Part, outbound: &Outbound) -> Result<Open, Refusal> {
+    async fn judge_action(&self, caller: &Caller, part: &Part, sending: &Sending) -> Result<Open, Refusal> {
         let started = self.rooms.clock.monotonic();
         let slot = self.rooms.recorder.reserve().map_err(|why| self.refuse_unrecorded(&why.to_string()))?;
         let at = self.rooms.clock.now();
         let pacts = self.pacts.load_full();
         let governing = pacts.governing(&caller.agent);
-        let tier = self.rooms.tiers.view(&caller.agent, at);
+        let tier = self.rooms.tiers.view(&caller.agent);
         let facts = Facts { agent: &caller.agent, tier: tier.tier, at };
 
         let mut record = draft::of_part(caller, part, self.next_decision(), at);
-        record.upstream.clone_from(&outbound.upstream);
+        record.upstream.clone_from(&sending.upstream);
         record.args_digest = self.digest(&part.action);
         record.tier = Some(draft::tier_seen(&tier));
         let observe = |pact: &Arc<Pact>| draft::observed(pact, pact::decide(pact, &part.action, &facts));
@@ -69,7 +70,7 @@ impl Enforcer {
                 let verdict = pact::decide(pact, &part.action, &facts);
                 draft::decide(&mut record, pact, &verdict);
                 let case = Case { pact, part, facts, verdict };
-                self.pass(&mut record, &case, outbound).await
+                self.pass(&mut record, &case, sending).await
             }
             None => without_enforcing_pact(&mut record),
         };
@@ -84,13 +85,13 @@ impl Enforcer {
     }
 
     /// What has to be passed on the way from a verdict to a permit.
-    async fn pass(&self, record: &mut Record, case: &Case<'_>, outbound: &Outbound) -> Result<(), Refusal> {
+    async fn pass(&self, record: &mut Record, case: &Case<'_>, sending: &Sending) -> Result<(), Refusal> {
         if case.verdict.ruling == Ruling::Deny {
             return Err(self.denied(record, case));
         }
         let reserved = self.reserve(record, case)?;
         if case.verdict.ruling == Ruling::Ask
-            && let Err(refusal) = self.ask(record, case, outbound).await
+            && let Err(refusal) = self.ask(record, case, sending).await
         {
             reserved.cancel();
             return Err(refusal);

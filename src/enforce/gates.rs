@@ -1,10 +1,11 @@
 //! The gates behind an allowing verdict: limits, people, and the disk.
 
+use bytes::Bytes;
 use http_body::Body as _;
 
 use crate::approvals::{Answer, Question};
 use crate::classify::Part;
-use crate::domain::{ActionKind, Digest, Reason, Verdict};
+use crate::domain::{ActionKind, Digest, Reason, UpstreamName, Verdict};
 use crate::enforce::{Enforcer, Outbound, Refusal};
 use crate::evidence::{ApprovalAnswer, ApprovalUse, Kind, Record};
 use crate::limits::{Rate, Reservation, Rule};
@@ -23,6 +24,25 @@ pub(super) struct Case<'a> {
     pub verdict: Verdict,
 }
 
+/// What would leave, as far as a decision looks at it.
+pub(super) struct Sending {
+    /// The declared upstream, where it goes to one.
+    pub upstream: Option<UpstreamName>,
+    /// The whole body; `None` where it is passed on unread.
+    pub body: Option<Bytes>,
+}
+
+impl Sending {
+    pub(super) fn of(outbound: &Outbound) -> Self {
+        let body = match outbound.request.body() {
+            Body::Full(bytes) => Some(bytes.clone()),
+            Body::Empty => Some(Bytes::new()),
+            Body::Stream(body) => body.is_end_stream().then(Bytes::new),
+        };
+        Self { upstream: outbound.upstream.clone(), body }
+    }
+}
+
 impl Case<'_> {
     fn refusal(&self, record: &Record, reason: Reason, detail: String) -> Refusal {
         Refusal {
@@ -37,8 +57,8 @@ impl Case<'_> {
 impl Enforcer {
     /// Asks a person, and waits for the answer as long as the config says. On success a grant has been used up for
     /// this call.
-    pub(super) async fn ask(&self, record: &mut Record, case: &Case<'_>, outbound: &Outbound) -> Result<(), Refusal> {
-        let Some(args_digest) = question_digest(case.part, outbound) else {
+    pub(super) async fn ask(&self, record: &mut Record, case: &Case<'_>, sending: &Sending) -> Result<(), Refusal> {
+        let Some(args_digest) = question_digest(case.part, sending) else {
             let detail = "an approval cannot be bound to a body that is passed on unread";
             return Err(case.refusal(record, Reason::ApprovalRequired, detail.to_owned()));
         };
@@ -111,14 +131,12 @@ impl Enforcer {
 
 /// What a grant is bound to: the arguments, and for calls that are more than their arguments the whole body.
 /// `None` where the body is not at hand.
-fn question_digest(part: &Part, outbound: &Outbound) -> Option<Digest> {
+fn question_digest(part: &Part, sending: &Sending) -> Option<Digest> {
     let kind = part.action.target.kind();
-    let body = match (kind, outbound.request.body()) {
+    let body = match kind {
         // A JSON-RPC message holds an id that differs from one try to the next; its arguments are in the fields.
-        (ActionKind::Tool | ActionKind::Resource | ActionKind::Prompt, _) => Digest::default(),
-        (_, Body::Full(bytes)) => Digest::of(bytes),
-        (_, Body::Stream(body)) if !body.is_end_stream() => return None,
-        (_, _) => Digest::default(),
+        ActionKind::Tool | ActionKind::Resource | ActionKind::Prompt => Digest::default(),
+        _ => Digest::of(sending.body.as_ref()?),
     };
     let text = format!("{}\n{}\n{}\n{body}", kind.name(), part.action.target, part.action.fields.canonical());
     Some(Digest::of(text.as_bytes()))

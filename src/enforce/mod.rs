@@ -142,9 +142,7 @@ impl Enforcer {
         let [n0, n1, n2, n3, n4, n5] = self.nonce;
         let millis = u64::try_from(self.rooms.clock.now().as_micros() / 1_000).unwrap_or(0);
         let tail = [n0, n1, n2, n3, n4, n5, c3, c2, c1, c0];
-        let id = uuid::Builder::from_unix_timestamp_millis(millis, &tail).into_uuid();
-        let mut text = uuid::Uuid::encode_buffer();
-        DecisionId::new(id.hyphenated().encode_lower(&mut text)).unwrap_or_else(|_| DecisionId::unknown())
+        DecisionId::from_uuid(uuid::Builder::from_unix_timestamp_millis(millis, &tail).into_uuid())
     }
 }
 

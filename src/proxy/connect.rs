@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use crate::classify::{Coverage, Part, Reply};
 use crate::domain::{Action, Dialect, Json, Reason, Target};
 use crate::enforce::{Attempted, Caller, Outbound};
-use crate::net::{Authority, Body, Place, Reach};
+use crate::net::{self, AcceptError, Body, Place, Reach};
 use crate::proxy::entry::{Entry, Way, attempted_name, connect_authority};
 use crate::proxy::exchange::{Answer, answer, exchange};
 use crate::proxy::route::bracketed;
@@ -21,8 +21,8 @@ use crate::proxy::{Proxy, tunnel};
 /// Whose tunnels are opened, and with what authority.
 #[derive(Debug)]
 pub struct Interception {
-    /// Signs the leaf certificates that agents are shown.
-    pub authority: Authority,
+    /// Speaks as the upstreams that agents ask for, with leaf certificates of the sidecar's own authority.
+    pub tls: net::Interception,
     /// Hosts and ports whose tunnels stay closed: clients that pin certificates.
     pub except: HashSet<(String, u16)>,
 }
@@ -76,7 +76,7 @@ async fn intercept(proxy: Arc<Proxy>, entry: Entry, caller: Caller, host: String
     let Some(interception) = &proxy.interception else { return };
     let Tunnel { place, upgrade } = tunnel;
     let Ok(upgraded) = upgrade.await else { return };
-    let stream = match interception.authority.accept(TokioIo::new(upgraded), &host).await {
+    let stream = match interception.tls.accept(TokioIo::new(upgraded), &host).await {
         Ok(stream) => stream,
         Err(error) => {
             let attempted = Attempted {
@@ -85,7 +85,8 @@ async fn intercept(proxy: Arc<Proxy>, entry: Entry, caller: Caller, host: String
                 name: format!("CONNECT {}:{port}", bracketed(&host)),
                 dialect: Dialect::Opaque,
             };
-            let reason = if error.names_disagree() { Reason::NameMismatch } else { Reason::Unreadable };
+            let mismatch = matches!(error, AcceptError::NameMismatch { .. });
+            let reason = if mismatch { Reason::NameMismatch } else { Reason::Unreadable };
             proxy.enforcer.refuse(&attempted, reason, error.to_string());
             return;
         }

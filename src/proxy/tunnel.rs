@@ -1,6 +1,7 @@
 //! Bytes that nobody reads, both ways: only with a permit, counted, and bounded in time.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ pub(super) async fn open(
     let target = outbound.request.uri().authority().cloned();
     let (host, port) = target.as_ref().map_or(("", 0), |a| (a.host(), a.port_u16().unwrap_or(0)));
     permit.departed();
-    let connected: Result<TcpStream, DialError> = dialer.connect_raw(host, port, reach, within).await;
+    let connected: Result<TcpStream, DialError> = dialer.connect(host, port, reach, within).await;
     match connected {
         Ok(stream) => Ok((permit, stream)),
         Err(error) => Err(upstream::unanswered(permit, Failure::from(&error), false)),
@@ -42,7 +43,8 @@ pub(super) async fn run<A>(permit: Permit, agent: A, upstream: TcpStream, idle: 
 where
     A: AsyncRead + AsyncWrite + Unpin,
 {
-    let carried = Carried { permit: Some(permit), up: AtomicU64::new(0), down: AtomicU64::new(0) };
+    let carried = Arc::new(Carried::default());
+    let held = Held { permit: Some(permit), carried: Arc::clone(&carried) };
     let (agent_in, agent_out) = tokio::io::split(agent);
     let (upstream_in, upstream_out) = upstream.into_split();
     let both = async {
@@ -58,12 +60,12 @@ where
         },
         () = carried.stands_still(idle) => Outcome::Cut { why: CutCause::Idle },
     };
-    carried.settle(outcome);
+    held.settle(outcome);
 }
 
-/// What was carried so far. Settles with it even if the task is dropped.
+/// Bytes carried so far.
+#[derive(Default)]
 struct Carried {
-    permit: Option<Permit>,
     up: AtomicU64,
     down: AtomicU64,
 }
@@ -87,19 +89,28 @@ impl Carried {
         }
     }
 
+}
+
+/// Settles the permit with what was carried, even if the task is dropped.
+struct Held {
+    permit: Option<Permit>,
+    carried: Arc<Carried>,
+}
+
+impl Held {
     fn settle(mut self, outcome: Outcome) {
         self.end(outcome);
     }
 
     fn end(&mut self, outcome: Outcome) {
-        let usage = self.usage();
+        let usage = self.carried.usage();
         if let Some(permit) = self.permit.take() {
             permit.settle(Settlement { outcome, usage, response: Some(Seen::Unread) });
         }
     }
 }
 
-impl Drop for Carried {
+impl Drop for Held {
     fn drop(&mut self) {
         self.end(Outcome::Cut { why: CutCause::Drain });
     }
