@@ -18,7 +18,7 @@ pub(super) struct Fault {
     /// Member names and indices, innermost first.
     path: Vec<String>,
     /// The form of the refusal, where the reader knows it better than the dialect does.
-    pub(super) reply: Option<Reply>,
+    reply: Option<Reply>,
 }
 
 impl Fault {
@@ -28,6 +28,12 @@ impl Fault {
 
     pub(super) fn at(mut self, offset: usize) -> Self {
         self.at = Some(offset);
+        self
+    }
+
+    /// Names the form of the refusal, unless a reader further in has named one.
+    pub(super) fn told_as(mut self, reply: Reply) -> Self {
+        self.reply.get_or_insert(reply);
         self
     }
 
