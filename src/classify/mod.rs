@@ -1,5 +1,18 @@
 //! Names what a request is, strictly: bytes to actions.
 
+mod address;
+mod anthropic;
+mod content;
+mod fault;
+mod headers;
+mod http_call;
+mod json_rpc;
+mod mcp;
+mod model;
+mod names;
+mod openai;
+mod query;
+mod strict_json;
 mod unreadable;
 mod usage;
 
@@ -7,8 +20,12 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use serde_json::value::RawValue;
 
-use crate::domain::{Action, Dialect, UpstreamName};
+use crate::classify::content::Media;
+use crate::classify::fault::Fault;
+use crate::domain::{Action, Dialect, HttpTarget, Json, Target, UpstreamName};
 
+pub use address::{AddressError, http_target, normalize_host, normalize_path};
+pub use strict_json::read_json;
 pub use unreadable::{Problem, Unreadable};
 pub use usage::{Observed, UsageTap};
 
@@ -59,8 +76,10 @@ pub struct Bounds {
     pub values: usize,
     /// Messages in one batch.
     pub batch: usize,
-    /// Bytes of one name: a model, a tool, a prompt, a resource's URI.
+    /// Bytes of one name: a model, a tool, a prompt.
     pub name_bytes: usize,
+    /// Bytes of a resource's URI.
+    pub uri_bytes: usize,
 }
 
 impl Default for Bounds {
@@ -72,6 +91,7 @@ impl Default for Bounds {
             values: 1 << 18,
             batch: 32,
             name_bytes: 512,
+            uri_bytes: 4 << 10,
         }
     }
 }
@@ -158,16 +178,27 @@ impl Coverage {
     }
 }
 
-/// Decides, from the head of a request alone, whether its body has to be held.
+/// Decides, from the head of a request alone, whether its body has to be held. Calls to a model and MCP messages
+/// are always held; of plain HTTP calls, JSON bodies that are short or that the pact reads.
 #[must_use]
 pub fn plan(
-    _peer: &Peer,
-    _method: &Method,
-    _path: &str,
-    _headers: &HeaderMap,
-    _pact_reads_http_bodies: bool,
+    peer: &Peer,
+    method: &Method,
+    path: &str,
+    headers: &HeaderMap,
+    pact_reads_http_bodies: bool,
 ) -> BodyPlan {
-    BodyPlan::Stream
+    let is_unread = headers::leaves_http(method, headers)
+        || !matches!(content::media(headers), Ok(Media::Json | Media::Absent | Media::Other));
+    let holds = match peer.dialect {
+        _ if is_unread => false,
+        Dialect::OpenAi => normalize_path(path).is_ok_and(|path| openai::recognizes(method, &path).is_some()),
+        Dialect::Anthropic => normalize_path(path).is_ok_and(|path| anthropic::recognizes(method, &path).is_some()),
+        Dialect::Mcp => mcp::recognizes(path),
+        Dialect::Http => http_call::reads_body(headers, pact_reads_http_bodies),
+        Dialect::Opaque => false,
+    };
+    if holds { BodyPlan::Buffer } else { BodyPlan::Stream }
 }
 
 /// Reads a request, once: what was read is what may be forwarded.
@@ -175,18 +206,76 @@ pub fn plan(
 /// # Errors
 ///
 /// [`Unreadable`] when the request is malformed, too large, or could be read in two ways.
-pub fn classify(peer: &Peer, view: &RequestView<'_>, _bounds: &Bounds) -> Result<Call, Unreadable> {
-    let action = Action {
-        target: crate::domain::Target::Opaque { host: view.host.to_owned(), port: view.port },
-        fields: crate::domain::Json::Object(Vec::new()),
-        dialect: peer.dialect,
-    };
-    let part = Part { action, reply: Reply::Problem, coverage: Coverage::Unread };
-    Ok(Call {
-        parts: vec![part],
-        batch: false,
-        path_and_query: view.path.to_owned(),
-        body: None,
-        streamed: false,
+pub fn classify(peer: &Peer, view: &RequestView<'_>, bounds: &Bounds) -> Result<Call, Unreadable> {
+    read(peer, view, bounds).map_err(|fault| {
+        let reply = match peer.dialect {
+            Dialect::OpenAi => Reply::OpenAi,
+            Dialect::Anthropic => Reply::Anthropic,
+            Dialect::Mcp | Dialect::Http | Dialect::Opaque => Reply::Problem,
+        };
+        let attempted = format!("{} {}", fault::shown(view.method.as_str()), fault::shown(view.path));
+        fault.refuse(reply, attempted)
     })
+}
+
+/// What the reader of a dialect makes of a request.
+struct Reading {
+    parts: Vec<Part>,
+    batch: bool,
+    streamed: bool,
+}
+
+fn read(peer: &Peer, view: &RequestView<'_>, bounds: &Bounds) -> Result<Call, Fault> {
+    headers::refuse_overrides(view)?;
+    let target = http_target(view.method, view.scheme, view.host, view.port, view.path)?;
+    if let Some(query) = view.query {
+        query::check_query(query)?;
+    }
+    let media = content::media(view.headers)?;
+    if peer.dialect == Dialect::Opaque || headers::leaves_http(view.method, view.headers) || media == Media::Grpc {
+        let path_and_query = path_and_query(view, &target);
+        let part = Part::opaque(Dialect::Opaque, &target, Reply::Problem);
+        return Ok(Call { parts: vec![part], batch: false, path_and_query, body: None, streamed: true });
+    }
+    let decoded = content::decoded(view.headers, view.body, bounds)?;
+    let body = decoded.as_ref().unwrap_or(view.body);
+    let path_and_query = path_and_query(view, &target);
+    let reading = match peer.dialect {
+        Dialect::OpenAi => openai::read(peer, view, &target, body, bounds)?,
+        Dialect::Anthropic => anthropic::read(peer, view, &target, body, bounds)?,
+        Dialect::Mcp => mcp::read(peer, view, &target, body, bounds)?,
+        Dialect::Http | Dialect::Opaque => http_call::read(view, target, media, body, bounds)?,
+    };
+    let Reading { parts, batch, streamed } = reading;
+    Ok(Call { parts, batch, path_and_query, body: decoded, streamed })
+}
+
+/// The normalized path, and the query as received. A request for the upstream itself stays without a path, so that
+/// the upstream's own URL is not turned into that of a folder.
+fn path_and_query(view: &RequestView<'_>, target: &HttpTarget) -> String {
+    let path = if view.path.is_empty() { "" } else { target.path.as_str() };
+    match view.query {
+        Some(query) => [path, "?", query].concat(),
+        None => path.to_owned(),
+    }
+}
+
+impl Part {
+    fn read(target: Target, fields: Json, dialect: Dialect, reply: Reply) -> Self {
+        Self { action: Action { target, fields, dialect }, reply, coverage: Coverage::Read }
+    }
+
+    /// A request that no reader knows: judged as bytes to a host and port, which a pact has to allow in so many
+    /// words.
+    fn opaque(dialect: Dialect, target: &HttpTarget, reply: Reply) -> Self {
+        let target = Target::Opaque { host: target.host.clone(), port: target.port };
+        let action = Action { target, fields: Json::Object(Vec::new()), dialect };
+        Self { action, reply, coverage: Coverage::Unread }
+    }
+}
+
+impl From<AddressError> for Fault {
+    fn from(error: AddressError) -> Self {
+        Self::new(Problem::Address, error.to_string())
+    }
 }

@@ -46,8 +46,8 @@ pub enum Problem {
     HeaderMismatch,
     /// A protocol revision that is not accepted here.
     ProtocolVersion,
-    /// More messages in one batch than are read, or none.
-    BatchLength,
+    /// More messages in one batch than are read.
+    BatchTooLong,
     /// A name that people or programs could take for another.
     Name,
     /// A host, path or query that could be read in two ways.
@@ -71,7 +71,7 @@ impl Problem {
         Self::UnexpectedBody,
         Self::HeaderMismatch,
         Self::ProtocolVersion,
-        Self::BatchLength,
+        Self::BatchTooLong,
         Self::Name,
         Self::Address,
     ];
@@ -94,7 +94,7 @@ impl Problem {
             Self::UnexpectedBody => "unexpected-body",
             Self::HeaderMismatch => "header-mismatch",
             Self::ProtocolVersion => "protocol-version",
-            Self::BatchLength => "batch-length",
+            Self::BatchTooLong => "batch-too-long",
             Self::Name => "name",
             Self::Address => "address",
         }
