@@ -1,3 +1,4 @@
 //! One binary, one subcommand per role.
 
 pub mod demo;
+pub mod ca;

@@ -177,5 +177,5 @@ fn embedded(high: u16, low: u16) -> Ipv4Addr {
 }
 
 #[cfg(test)]
-#[path = "address_tests.rs"]
+#[path = "tests/address.rs"]
 mod tests;

@@ -306,5 +306,5 @@ fn read_text(path: &Path) -> Result<String, AuthorityError> {
 }
 
 #[cfg(test)]
-#[path = "authority_tests.rs"]
+#[path = "tests/authority.rs"]
 mod tests;

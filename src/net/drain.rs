@@ -70,7 +70,6 @@ impl Drain {
     }
 
     /// Something that the drain waits for until it is dropped, such as a tunnel.
-    #[must_use]
     pub fn hold(&self) -> TaskTrackerToken {
         self.tasks.token()
     }

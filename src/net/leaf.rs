@@ -153,5 +153,5 @@ impl fmt::Debug for Leaves {
 }
 
 #[cfg(test)]
-#[path = "leaf_tests.rs"]
+#[path = "tests/leaf.rs"]
 mod tests;

@@ -115,7 +115,7 @@ pub struct Accepted {
     pub stream: TcpStream,
     /// Who opened it.
     pub peer: SocketAddr,
-    /// Its place. A task that outlives the handler, such as a tunnel, takes a clone along.
+    /// Its place, held while the handler runs. A task that outlives it, such as a tunnel, takes a clone along.
     pub place: Arc<Place>,
 }
 
@@ -166,10 +166,14 @@ impl Listener {
     {
         let accepting = async {
             while let Some(permit) = connections.place().await {
-                let (stream, peer) = accept(async || self.socket.accept().await, &connections.counters).await;
+                let (stream, peer) = accept(|| self.socket.accept(), &connections.counters).await;
                 prepare(&stream);
                 let place = Arc::new(Place { _permit: permit, _held: drain.hold() });
-                drain.spawn(handle(Accepted { stream, peer, place }));
+                let handled = handle(Accepted { stream, peer, place: Arc::clone(&place) });
+                drain.spawn(async move {
+                    handled.await;
+                    drop(place);
+                });
             }
         };
         tokio::select! {
@@ -182,7 +186,10 @@ impl Listener {
 
 /// The next connection. Errors of one connection are skipped; after errors of the system it pauses, longer each
 /// time, because the connection stays in the queue and the next try would fail at once.
-async fn accept<T>(mut next: impl AsyncFnMut() -> io::Result<T>, counters: &Counters) -> T {
+async fn accept<T, F>(mut next: impl FnMut() -> F, counters: &Counters) -> T
+where
+    F: Future<Output = io::Result<T>>,
+{
     let mut pause = PAUSES.0;
     loop {
         match next().await {
@@ -223,6 +230,8 @@ fn prepare(stream: &TcpStream) {
 
 #[cfg(test)]
 mod tests {
+    use std::future::ready;
+
     use tokio::time::Instant;
 
     use super::*;
@@ -232,15 +241,12 @@ mod tests {
         let counters = Counters::default();
         let mut failures = 0;
         let began = Instant::now();
-        let got = accept(
-            async || {
-                failures += 1;
-                // EMFILE: too many open files.
-                if failures <= 20 { Err(io::Error::from_raw_os_error(24)) } else { Ok("connection") }
-            },
-            &counters,
-        )
-        .await;
+        let next = || {
+            failures += 1;
+            // EMFILE: too many open files.
+            ready(if failures <= 20 { Err(io::Error::from_raw_os_error(24)) } else { Ok("connection") })
+        };
+        let got = accept(next, &counters).await;
         assert_eq!(got, "connection");
         assert_eq!(counters.starved.load(Relaxed), 20);
         assert!(began.elapsed() > Duration::from_secs(10), "{:?}", began.elapsed());
@@ -252,9 +258,9 @@ mod tests {
         let counters = Counters::default();
         let mut failures = 0;
         let began = Instant::now();
-        let next = async || {
+        let next = || {
             failures += 1;
-            if failures <= 5 { Err(io::ErrorKind::ConnectionAborted.into()) } else { Ok(()) }
+            ready(if failures <= 5 { Err(io::ErrorKind::ConnectionAborted.into()) } else { Ok(()) })
         };
         accept(next, &counters).await;
         assert_eq!((counters.vanished.load(Relaxed), counters.accepted.load(Relaxed)), (5, 1));

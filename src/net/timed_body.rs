@@ -131,5 +131,5 @@ where
 }
 
 #[cfg(test)]
-#[path = "timed_body_tests.rs"]
+#[path = "tests/timed_body.rs"]
 mod tests;

@@ -11,5 +11,9 @@
 mod clients;
 /// What the stories need: stand-ins for the outside world, an authority they share, real clients.
 mod support;
+/// TLS towards agents: leaves that every client accepts, and names that must agree.
+mod interception;
+/// Sockets: what is dialed, served, bounded and drained.
+mod net;
 /// Properties of the source tree itself: floors, purity, file headers.
 mod tidy;
