@@ -9,6 +9,8 @@
 
 /// Real clients, unmodified.
 mod clients;
+/// What is built in: bans, licenses, sources.
+mod supply;
 /// What the stories need: stand-ins for the outside world, an authority they share, real clients.
 mod support;
 /// TLS towards agents: leaves that every client accepts, and names that must agree.
