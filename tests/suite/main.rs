@@ -7,5 +7,9 @@
     reason = "a test fails by panicking"
 )]
 
+/// Real clients, unmodified.
+mod clients;
+/// What the stories need: stand-ins for the outside world, an authority they share, real clients.
+mod support;
 /// Properties of the source tree itself: floors, purity, file headers.
 mod tidy;
