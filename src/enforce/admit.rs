@@ -6,7 +6,7 @@ use crate::classify::Part;
 use crate::domain::{Reason, Ruling};
 use crate::enforce::gates::{Case, Sending};
 use crate::enforce::permit::{Admission, Open};
-use crate::enforce::{Caller, Enforcer, Outbound, Permit, Refusal, Refused, draft};
+use crate::enforce::{Caller, Enforcer, Outbound, Permit, Refusal, Refused, draft, tally};
 use crate::evidence::Record;
 use crate::pact::{self, Facts, Pact};
 
@@ -77,7 +77,7 @@ impl Enforcer {
         record.latency.decide = self.rooms.clock.monotonic().saturating_sub(started);
         match passed {
             Ok(()) => {
-                self.rooms.metrics.decided(&record);
+                tally::decided(&self.rooms.metrics, &record);
                 Ok(Open { record, slot, started, departed: None })
             }
             Err(refusal) => Err(self.refuse_action(record, slot, refusal)),

@@ -6,6 +6,7 @@ mod gates;
 mod permit;
 mod refusal;
 mod refuse;
+mod tally;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

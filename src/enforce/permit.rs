@@ -7,7 +7,7 @@ use http::Request;
 
 use crate::classify::Reply;
 use crate::domain::{DecisionId, Reason, UpstreamName, Usage};
-use crate::enforce::{Enforcer, Refusal, Refused};
+use crate::enforce::{Enforcer, Refusal, Refused, tally};
 use crate::evidence::{Effect, Kind, Outcome, Record, Seen};
 use crate::net::Body;
 use crate::spool::Slot;
@@ -143,7 +143,7 @@ impl Admission {
         record.coverage.response = settlement.response;
         record.latency.upstream = departed.map(|at| now.saturating_sub(at));
         record.latency.total = Some(now.saturating_sub(started));
-        self.judge.rooms.metrics.settled(&record);
+        tally::settled(&self.judge.rooms.metrics, &record);
         slot.record(record);
     }
 

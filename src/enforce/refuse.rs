@@ -2,7 +2,7 @@
 
 use crate::domain::Reason;
 use crate::enforce::gates::Case;
-use crate::enforce::{Attempted, Enforcer, Refusal, draft};
+use crate::enforce::{Attempted, Enforcer, Refusal, draft, tally};
 use crate::evidence::{Effect, Kind, Outcome, Record};
 use crate::pact;
 use crate::spool::Slot;
@@ -21,7 +21,7 @@ impl Enforcer {
             pact: record.pact.as_ref().map(|pact| pact.name.clone()),
             ..Refusal::plain(decision, reason, detail)
         };
-        self.rooms.metrics.decided(&record);
+        tally::decided(&self.rooms.metrics, &record);
         tracing::info!(
             decision = %refusal.decision,
             agent = attempted.caller.as_ref().map(|caller| caller.agent.as_str()),
@@ -44,7 +44,7 @@ impl Enforcer {
         record.limit.clone_from(&refusal.limit);
         record.outcome = Some(Outcome::Refused);
         record.latency.total = Some(record.latency.decide);
-        self.rooms.metrics.decided(&record);
+        tally::decided(&self.rooms.metrics, &record);
         tracing::info!(
             decision = %refusal.decision,
             agent = record.agent.as_ref().map(|agent| agent.as_str()),
@@ -63,8 +63,8 @@ impl Enforcer {
         Refusal::plain(self.next_decision(), Reason::EvidenceUnavailable, why.to_owned())
     }
 
+    /// The recorder counts what it could not take.
     fn unrecorded(&self, why: &str) {
-        self.rooms.metrics.unrecorded();
         tracing::error!("an attempt could not be recorded: {why}");
     }
 
