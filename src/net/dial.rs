@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::net::address::{Forbidden, Range, Reach, check_address};
-use crate::net::lookup::{Lookup, LookupError, LookupSettings};
+use crate::net::lookup::{Lookup, LookupError};
 use crate::net::own;
 
 /// How destinations are found and reached.
@@ -136,14 +136,7 @@ impl Dialer {
     /// A dialer that keeps away from the listeners named in `settings.own`.
     #[must_use]
     pub fn new(settings: DialSettings) -> Self {
-        let lookup = Lookup::new(LookupSettings {
-            hosts: settings.hosts,
-            patience: settings.lookup,
-            remember: settings.remember,
-            names_max: settings.names_max,
-            lookups_max: settings.lookups_max,
-            addresses_max: settings.addresses_max,
-        });
+        let lookup = Lookup::new(&settings);
         Self(Arc::new(Inner {
             own: settings.own,
             lookup,
@@ -161,8 +154,8 @@ impl Dialer {
     /// has none.
     pub async fn resolve(&self, host: &str, port: u16, reach: Reach) -> Result<Vec<SocketAddr>, DialError> {
         let name = host.trim_start_matches('[').trim_end_matches(']');
-        let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
-        if name.is_empty() || name.len() > 253 {
+        let name = name.to_ascii_lowercase();
+        if name.is_empty() || name.len() > 254 {
             return Err(DialError::BadHost { host: host.chars().take(64).collect() });
         }
         let ips = match self.0.lookup.addresses(&name).await {

@@ -74,7 +74,8 @@ impl From<&DialError> for Failure {
     }
 }
 
-/// Finds the cause in a chain of errors, whether the exchange failed at its start or in the middle of a body.
+/// Finds the cause in the error of an exchange, or of a response's body as it came from the connection. The bounds
+/// that a caller puts on a response's body are the caller's to tell: here a [`BodyError`] is the request's.
 #[must_use]
 pub fn why(error: &(dyn Error + 'static)) -> Failure {
     let mut cause = Some(error);

@@ -1,11 +1,13 @@
 //! Lookup: names to addresses, bounded in number and time, shared by all who ask at once.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OnceCell, Semaphore};
+
+use crate::net::dial::DialSettings;
 
 /// The addresses of one name, or why there are none. Kept whole so that those who waited share the failure.
 type Answer = Result<Arc<[IpAddr]>, LookupError>;
@@ -25,50 +27,38 @@ pub enum LookupError {
 pub(super) struct Lookup {
     hosts: BTreeMap<String, Vec<IpAddr>>,
     recent: moka::sync::Cache<String, Arc<OnceCell<Answer>>>,
-    // The system's resolver blocks a thread per question.
-    places: Semaphore,
+    // The system's resolver blocks a thread per question, also when nobody waits for the answer any more.
+    places: Arc<Semaphore>,
     patience: Duration,
     addresses_max: usize,
 }
 
-/// The bounds of lookups.
-#[derive(Clone, Debug)]
-pub(super) struct LookupSettings {
-    pub(super) hosts: BTreeMap<String, Vec<IpAddr>>,
-    pub(super) patience: Duration,
-    pub(super) remember: Duration,
-    pub(super) names_max: u64,
-    pub(super) lookups_max: usize,
-    pub(super) addresses_max: usize,
-}
-
 impl Lookup {
-    pub(super) fn new(settings: LookupSettings) -> Self {
+    pub(super) fn new(settings: &DialSettings) -> Self {
         let recent = moka::sync::Cache::builder()
             .max_capacity(settings.names_max)
             .time_to_live(settings.remember)
             .build();
         Self {
-            hosts: settings.hosts,
+            hosts: settings.hosts.clone(),
             recent,
-            places: Semaphore::new(settings.lookups_max),
-            patience: settings.patience,
+            places: Arc::new(Semaphore::new(settings.lookups_max)),
+            patience: settings.lookup,
             addresses_max: settings.addresses_max,
         }
     }
 
-    /// The addresses of `host`, which is lower-case, without brackets.
+    /// The addresses of `host`, which is lower-case, without brackets. A final dot keeps the resolver from trying
+    /// the machine's own domains first.
     pub(super) async fn addresses(&self, host: &str) -> Answer {
-        if let Ok(ip) = host.parse::<IpAddr>() {
+        let bare = host.strip_suffix('.').unwrap_or(host);
+        if let Ok(ip) = bare.parse::<IpAddr>() {
             return Ok(Arc::from([ip]));
         }
-        if let Some(ips) = self.hosts.get(host) {
+        if let Some(ips) = self.hosts.get(bare) {
             return Ok(Arc::from(ips.as_slice()));
         }
-        let cell = match self.recent.get(host) {
-            Some(cell) => cell,
-            None => self.recent.get_with_by_ref(host, Arc::default),
-        };
+        let cell = self.recent.get_with_by_ref(host, Arc::default);
         let answer = cell.get_or_init(|| self.ask(host)).await.clone();
         if answer.is_err() {
             // The next one to come asks again; those who waited share this answer.
@@ -79,8 +69,14 @@ impl Lookup {
 
     async fn ask(&self, host: &str) -> Answer {
         let asked = async {
-            let _place = self.places.acquire().await.map_err(|_| LookupError::NoSuchHost)?;
-            tokio::net::lookup_host((host, 0)).await.map_err(|_| LookupError::NoSuchHost)
+            let place =
+                Arc::clone(&self.places).acquire_owned().await.map_err(|_| LookupError::NoSuchHost)?;
+            let name = host.to_owned();
+            let question = tokio::task::spawn_blocking(move || {
+                let _place = place;
+                (name.as_str(), 0).to_socket_addrs()
+            });
+            question.await.ok().and_then(Result::ok).ok_or(LookupError::NoSuchHost)
         };
         let found = tokio::time::timeout(self.patience, asked).await.map_err(|_| LookupError::TimedOut)??;
         let mut ips: Vec<IpAddr> = Vec::new();

@@ -59,7 +59,7 @@ impl Default for ServeSettings {
             connection_window: 1024 * 1024,
             resets_max: 20,
             faults_max: 100,
-            send_bytes_max: 256 * 1024,
+            send_bytes_max: 64 * 1024,
             ping_every: Duration::from_secs(30),
             ping_patience: Duration::from_secs(20),
         }

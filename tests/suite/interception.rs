@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -201,8 +202,11 @@ async fn arrived(sent: &[u8]) -> tokio::io::DuplexStream {
 }
 
 /// Runs another program against the world; `None` when this machine does not have it.
-async fn outside(program: &'static str, args: Vec<String>) -> Option<Output> {
-    let run = move || Command::new(program).args(args).stdin(Stdio::null()).output();
+async fn outside(program: &'static str, args: Vec<String>, roots: &Path) -> Option<Output> {
+    let roots = roots.to_owned();
+    let run = move || {
+        Command::new(program).args(args).env("NODE_EXTRA_CA_CERTS", roots).stdin(Stdio::null()).output()
+    };
     tokio::task::spawn_blocking(run).await.unwrap().ok()
 }
 
@@ -216,7 +220,11 @@ async fn openssl_accepts_the_leaf_in_its_strict_mode() {
         files.certificate.display(),
         world.port
     );
-    let Some(output) = outside("openssl", args.split(' ').map(str::to_owned).collect()).await else { return };
+    let Some(output) =
+        outside("openssl", args.split(' ').map(str::to_owned).collect(), &files.certificate).await
+    else {
+        return;
+    };
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.contains("Verification: OK"), "{said}");
 }
@@ -224,14 +232,31 @@ async fn openssl_accepts_the_leaf_in_its_strict_mode() {
 #[tokio::test(flavor = "multi_thread")]
 async fn curl_accepts_the_leaf_with_both_versions() {
     let world = world("localhost");
-    let bundle = AuthorityFiles::in_dir(world.dir.path()).bundle.display().to_string();
+    let files = AuthorityFiles::in_dir(world.dir.path());
+    let bundle = files.bundle.display().to_string();
     for (flag, version) in [("--http1.1", "HTTP/1.1"), ("--http2", "HTTP/2.0")] {
         let args = ["-sS", "--noproxy", "*", flag, "--cacert", &bundle, &world.url("localhost")];
-        let Some(output) = outside("curl", args.map(str::to_owned).to_vec()).await else { return };
+        let Some(output) = outside("curl", args.map(str::to_owned).to_vec(), &files.bundle).await else {
+            return;
+        };
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{said}");
         assert_eq!(String::from_utf8_lossy(&output.stdout), version);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn node_accepts_the_leaf_beside_its_own_roots() {
+    let world = world("localhost");
+    let files = AuthorityFiles::in_dir(world.dir.path());
+    let script = format!(
+        "require('https').get('{}', {{family: 4}}, answer => answer.pipe(process.stdout))",
+        world.url("localhost")
+    );
+    let args = vec!["-e".to_owned(), script];
+    let Some(output) = outside("node", args, &files.certificate).await else { return };
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "HTTP/1.1", "{said}");
 }
 
 #[tokio::test]
