@@ -21,6 +21,8 @@ pub(super) trait Disk: Send {
     fn cut(&mut self, bytes: u64) -> io::Result<()>;
     /// Replaces a note, durably.
     fn write_note(&mut self, name: &str, note: Note) -> io::Result<()>;
+    /// Removes a note, durably; it need not be there.
+    fn remove_note(&mut self, name: &str) -> io::Result<()>;
     /// Removes the segment that starts with `first`.
     fn remove_segment(&mut self, first: u64) -> io::Result<()>;
 }
@@ -101,6 +103,10 @@ impl Disk for Folder {
 
     fn write_note(&mut self, name: &str, note: Note) -> io::Result<()> {
         self.replace(name, note.print().as_bytes()).map(|_| ())
+    }
+
+    fn remove_note(&mut self, name: &str) -> io::Result<()> {
+        self.remove(name)
     }
 
     fn remove_segment(&mut self, first: u64) -> io::Result<()> {

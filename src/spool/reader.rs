@@ -28,14 +28,15 @@ pub(super) struct Reader {
 
 #[derive(Debug)]
 struct Cursor {
+    /// The segment, by its first sequence.
+    first: u64,
     path: PathBuf,
     file: BufReader<File>,
     /// The sequence at the reader's place.
     next: u64,
     offset: u64,
-    /// The first sequence of the next segment, where there is one: this one ends before it, whatever a write that
-    /// failed has left behind.
-    until: Option<u64>,
+    /// A record that was read and did not fit any more: the one at `next`.
+    ahead: Option<Vec<u8>>,
 }
 
 impl Reader {
@@ -54,43 +55,44 @@ impl Reader {
     ) -> Result<Vec<Entry>, SpoolError> {
         let durable = shared.durable();
         let mut kept = self.cursor.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut cursor = kept.take();
         let mut entries: Vec<Entry> = Vec::new();
         let mut bytes = 0_usize;
         let mut want = after.saturating_add(1);
         while want <= durable && entries.len() < entries_max {
-            let mut at = match cursor.take() {
-                Some(cursor) if cursor.stands_at(want) => cursor,
-                _ => match self.find(shared, want)? {
-                    Some(cursor) => cursor,
-                    None => break,
-                },
-            };
-            let record = at.read()?;
+            let Some(mut cursor) = self.cursor_at(kept.take(), shared, want)? else { break };
+            let record = cursor.read()?;
             bytes = bytes.saturating_add(record.len());
             if bytes > bytes_max && !entries.is_empty() {
-                // Read once more next time: the record's place has been passed.
+                cursor.ahead = Some(record);
+                *kept = Some(cursor);
                 break;
             }
-            entries.push(Entry { sequence: at.next, bytes: record });
-            want = at.next.saturating_add(1);
-            at.next = want;
-            cursor = Some(at);
+            entries.push(Entry { sequence: cursor.next, bytes: record });
+            cursor.next = cursor.next.saturating_add(1);
+            want = cursor.next;
+            *kept = Some(cursor);
         }
-        *kept = cursor;
         Ok(entries)
     }
 
-    /// A cursor at `want`, or at the first record there is if that comes later.
-    fn find(&self, shared: &Shared, want: u64) -> Result<Option<Cursor>, SpoolError> {
-        let (first, until) = {
+    /// A cursor at `want`, or at the first record there is if that comes later. Which segment holds a record is
+    /// asked anew each time: a segment ends where the next one begins, whatever a failed write has left behind.
+    fn cursor_at(
+        &self,
+        kept: Option<Cursor>,
+        shared: &Shared,
+        want: u64,
+    ) -> Result<Option<Cursor>, SpoolError> {
+        let holder = {
             let segments = shared.segments();
             let after = segments.partition_point(|segment| segment.first <= want);
-            let index = after.saturating_sub(1);
-            let Some(segment) = segments.get(index) else { return Ok(None) };
-            (segment.first, segments.get(index + 1).map(|next| next.first))
+            segments.get(after.saturating_sub(1)).map(|segment| segment.first)
         };
-        let mut cursor = Cursor::open(&self.dir, first, until)?;
+        let Some(first) = holder else { return Ok(None) };
+        let mut cursor = match kept {
+            Some(cursor) if cursor.first == first && cursor.next <= want => cursor,
+            _ => Cursor::open(&self.dir, first)?,
+        };
         while cursor.next < want {
             cursor.read()?;
             cursor.next = cursor.next.saturating_add(1);
@@ -100,21 +102,27 @@ impl Reader {
 }
 
 impl Cursor {
-    fn open(dir: &Path, first: u64, until: Option<u64>) -> Result<Self, SpoolError> {
+    fn open(dir: &Path, first: u64) -> Result<Self, SpoolError> {
         let path = dir.join(segment::file_name(first));
         recovery::read_header(&path)?;
         let offset = HEADER_BYTES as u64;
         let mut file = File::open(&path).map_err(SpoolError::io("open", &path))?;
         file.seek(SeekFrom::Start(offset)).map_err(SpoolError::io("read", &path))?;
-        Ok(Self { path, file: BufReader::with_capacity(1 << 16, file), next: first, offset, until })
-    }
-
-    fn stands_at(&self, want: u64) -> bool {
-        self.next == want && self.until.is_none_or(|until| want < until)
+        Ok(Self {
+            first,
+            path,
+            file: BufReader::with_capacity(1 << 16, file),
+            next: first,
+            offset,
+            ahead: None,
+        })
     }
 
     /// The record at the cursor's place, which the caller knows to be durable.
     fn read(&mut self) -> Result<Vec<u8>, SpoolError> {
+        if let Some(record) = self.ahead.take() {
+            return Ok(record);
+        }
         let frame = segment::read_frame(&mut self.file).map_err(SpoolError::io("read", &self.path))?;
         match frame {
             Frame::Record(bytes) => {

@@ -3,8 +3,8 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -27,6 +27,8 @@ pub struct Recorder {
     reader: Reader,
     /// Looks at the oldest unacknowledged record without disturbing `reader`.
     onlooker: Reader,
+    /// The sequence it looked at last, and when that record was made.
+    oldest: Mutex<(u64, Timestamp)>,
     repaired_bytes: u64,
     writer: Option<JoinHandle<()>>,
     /// Held as long as the spool is open; the system frees it when the process ends, however it ends.
@@ -95,6 +97,7 @@ impl Recorder {
             clock,
             reader: Reader::new(dir),
             onlooker: Reader::new(dir),
+            oldest: Mutex::default(),
             repaired_bytes: found.torn_bytes,
             writer: Some(thread),
             _lock: lock,
@@ -211,8 +214,13 @@ impl Recorder {
     }
 
     fn recorded_after(&self, sequence: u64) -> Option<Timestamp> {
-        let entries = self.onlooker.read_after(&self.shared, sequence, 1, usize::MAX).ok()?;
-        Some(read(&entries.first()?.bytes).ok()?.recorded_at)
+        let mut oldest = self.oldest.lock().unwrap_or_else(PoisonError::into_inner);
+        if oldest.0 != sequence.saturating_add(1) {
+            let entries = self.onlooker.read_after(&self.shared, sequence, 1, usize::MAX).ok()?;
+            let entry = entries.first()?;
+            *oldest = (entry.sequence, read(&entry.bytes).ok()?.recorded_at);
+        }
+        Some(oldest.1)
     }
 }
 

@@ -55,7 +55,11 @@ struct Scan {
 
 /// Opens what is in the folder, or begins a log where there is none. Leaves the folder ready for appends to the
 /// last segment. The caller holds the lock.
-pub(super) fn recover(settings: &Settings, folder: &mut Folder, now: Timestamp) -> Result<Recovered, SpoolError> {
+pub(super) fn recover(
+    settings: &Settings,
+    folder: &mut Folder,
+    now: Timestamp,
+) -> Result<Recovered, SpoolError> {
     let dir = &settings.dir;
     let found = Found::list(dir)?;
     for name in &found.unfinished {
@@ -76,7 +80,9 @@ pub(super) fn recover(settings: &Settings, folder: &mut Folder, now: Timestamp) 
     let scan = scan(last_path)?;
     let torn_bytes = match (found.closed.is_some(), scan.tail) {
         (_, Tail::Whole) => 0,
-        (true, _) => return Err(SpoolError::corrupt(last_path, scan.end, "it has changed since it was closed")),
+        (true, _) => {
+            return Err(SpoolError::corrupt(last_path, scan.end, "it has changed since it was closed"));
+        }
         (false, Tail::Rotten) => {
             return Err(SpoolError::corrupt(last_path, scan.end, "a frame does not match its checksum"));
         }
@@ -105,8 +111,9 @@ pub(super) fn recover(settings: &Settings, folder: &mut Folder, now: Timestamp) 
 /// An empty folder: a log that begins now.
 fn begin(settings: &Settings, folder: &mut Folder, now: Timestamp) -> Result<Recovered, SpoolError> {
     let mut random = [0; 2];
-    aws_lc_rs::rand::fill(&mut random)
-        .map_err(|_| SpoolError::io("draw a log id for", &settings.dir)(io::Error::other("no random bytes")))?;
+    aws_lc_rs::rand::fill(&mut random).map_err(|_| {
+        SpoolError::io("draw a log id for", &settings.dir)(io::Error::other("no random bytes"))
+    })?;
     let source = Source::new(settings.source.clone(), LogId::new(now, random));
     let header = Header {
         log: source.log(),
@@ -170,8 +177,9 @@ impl Found {
 }
 
 fn is_unfinished(name: &str) -> bool {
-    name.strip_suffix(".new")
-        .is_some_and(|base| base == ACKNOWLEDGED || base == CLOSED || segment::parse_file_name(base).is_some())
+    name.strip_suffix(".new").is_some_and(|base| {
+        base == ACKNOWLEDGED || base == CLOSED || segment::parse_file_name(base).is_some()
+    })
 }
 
 /// A note that cannot be read counts as none: what it says is known better by the collector, and by the segments.
@@ -189,7 +197,9 @@ pub(super) fn read_header(path: &Path) -> Result<Header, SpoolError> {
     match Header::read(&mut file).map_err(SpoolError::io("read", path))? {
         Ok(header) => Ok(header),
         Err(HeaderFault::Magic) => Err(SpoolError::corrupt(path, 0, "it is not a segment of a spool")),
-        Err(HeaderFault::Damaged) => Err(SpoolError::corrupt(path, 0, "its header does not match its checksum")),
+        Err(HeaderFault::Damaged) => {
+            Err(SpoolError::corrupt(path, 0, "its header does not match its checksum"))
+        }
         Err(HeaderFault::Format(found)) => {
             Err(SpoolError::Newer { path: path.to_owned(), found, known: FORMAT })
         }
@@ -218,9 +228,16 @@ fn check_headers(
 }
 
 /// The last record is an event of this log, at this place. Returns its hash.
-fn check_last(path: &Path, scan: &Scan, bytes: &[u8], source: &Source, last: u64) -> Result<Digest, SpoolError> {
+fn check_last(
+    path: &Path,
+    scan: &Scan,
+    bytes: &[u8],
+    source: &Source,
+    last: u64,
+) -> Result<Digest, SpoolError> {
     let offset = scan.end.saturating_sub((bytes.len() + FRAME_BYTES) as u64);
-    let event = read(bytes).map_err(|_| SpoolError::corrupt(path, offset, "its last frame is not a record"))?;
+    let event =
+        read(bytes).map_err(|_| SpoolError::corrupt(path, offset, "its last frame is not a record"))?;
     if event.source != *source || event.sequence != last {
         return Err(SpoolError::corrupt(path, offset, "its last record belongs elsewhere"));
     }

@@ -125,7 +125,8 @@ pub(super) fn frame(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     out.extend_from_slice(&[0; FRAME_BYTES]);
     write(out);
-    let Some((head, record)) = out.get_mut(start..).and_then(|all| all.split_at_mut_checked(FRAME_BYTES)) else {
+    let Some((head, record)) = out.get_mut(start..).and_then(|all| all.split_at_mut_checked(FRAME_BYTES))
+    else {
         return;
     };
     let length = u32::try_from(record.len()).unwrap_or(u32::MAX).to_le_bytes();

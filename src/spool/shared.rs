@@ -55,7 +55,12 @@ pub(super) struct Counters {
 }
 
 impl Shared {
-    pub(super) fn new(settings: &Settings, segments: Vec<SegmentFile>, durable: u64, acknowledged: u64) -> Self {
+    pub(super) fn new(
+        settings: &Settings,
+        segments: Vec<SegmentFile>,
+        durable: u64,
+        acknowledged: u64,
+    ) -> Self {
         let bytes = segments.iter().map(|segment| segment.bytes).sum();
         Self {
             queue: Queue::default(),

@@ -68,8 +68,12 @@ impl Slot {
             self.shared.count_lost(1);
             return Some(why);
         }
-        self.place = Place::Used;
         let shared = &self.shared;
+        if shared.health() == Err(Unavailable::Closed) {
+            shared.count_lost(1);
+            return Some(Unavailable::Closed);
+        }
+        self.place = Place::Used;
         shared.queue.push(item, || shared.health().err());
         None
     }

@@ -93,17 +93,15 @@ impl Writer {
             let enough = (self.queue_max / 2).max(1);
             let taken =
                 self.shared.queue.take(self.patience(), self.sync.gather(), enough, &mut self.backlog);
-            let mut done = self.work_off(taken.urgent || taken.stop);
-            if let Err(problem) = done {
-                done = self.outlast(problem);
-            }
-            let answer = done.map_err(|_| Unavailable::Closed);
+            let done = self.work_off(taken.urgent || taken.stop);
+            let answer = done.as_ref().map(|()| ()).map_err(reason);
             for waiter in taken.flushes {
                 let _ = waiter.send(answer);
             }
+            let whole = done.or_else(|problem| self.outlast(problem)).is_ok();
             self.keep_acknowledged(taken.stop);
-            if taken.stop {
-                return self.close(answer.is_ok());
+            if taken.stop || !whole {
+                return self.close(whole);
             }
         }
     }
@@ -133,11 +131,10 @@ impl Writer {
                 self.sync()?;
             }
         }
-        self.write()?;
-        if self.pending.count > 0 && (urgent || self.sync_is_due()) {
-            self.sync()?;
+        match self.pending.count > 0 && (urgent || self.sync_is_due()) {
+            true => self.sync(),
+            false => self.write(),
         }
-        Ok(())
     }
 
     fn sync_is_due(&self) -> bool {
@@ -160,11 +157,10 @@ impl Writer {
 
     /// Gives the sealed bytes to the disk.
     fn write(&mut self) -> io::Result<()> {
-        let fresh = self.pending.given == 0;
-        if self.pending.frames.is_empty() {
+        if self.pending.given == self.pending.frames.len() {
             return Ok(());
         }
-        if fresh && self.segment.bytes >= self.segment_bytes {
+        if self.pending.given == 0 && self.segment.bytes >= self.segment_bytes {
             self.begin_segment()?;
         }
         let bytes = self.pending.frames.get(self.pending.given..).unwrap_or_default();
@@ -173,14 +169,17 @@ impl Writer {
         self.disk.append(bytes)
     }
 
-    /// Makes everything that was written durable, and tells everybody whom it concerns.
+    /// Makes everything that is sealed durable, and tells everybody whom it concerns.
     fn sync(&mut self) -> io::Result<()> {
+        self.write()?;
         let before = self.clock.monotonic();
         self.disk.sync()?;
         let took = self.clock.monotonic().saturating_sub(before);
         let counters = &self.shared.counters;
         counters.syncs.fetch_add(1, Ordering::Relaxed);
-        counters.sync_micros.fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        counters
+            .sync_micros
+            .fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
         counters.written.fetch_add(u64::try_from(self.pending.count).unwrap_or(u64::MAX), Ordering::Relaxed);
 
         self.segment.bytes += self.pending.frames.len() as u64;
@@ -230,6 +229,8 @@ impl Writer {
         loop {
             self.tell_trouble(&problem);
             let stop = self.shared.queue.pause(delay);
+            // Removing what is delivered may be all that a full disk needs.
+            self.keep_acknowledged(stop);
             match self.write_again().and_then(|()| self.work_off(true)) {
                 Ok(()) => {
                     self.shared.set_health(Ok(()));
@@ -244,11 +245,7 @@ impl Writer {
     }
 
     fn tell_trouble(&mut self, problem: &io::Error) {
-        let full = matches!(
-            problem.kind(),
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
-        );
-        let why = if full { Unavailable::DiskFull } else { Unavailable::DiskFailing };
+        let why = reason(problem);
         if self.shared.health().is_ok() {
             tracing::error!(error = %problem, "{why}; calls are {}", self.shared.when_full.consequence());
         }
@@ -281,7 +278,8 @@ impl Writer {
     }
 
     /// Notes how far the collector has the log, then removes the segments that nobody needs any more. In this
-    /// order, so that a missing segment is never a riddle.
+    /// order, so that a missing segment is never a riddle. A disk too full for the note loses the note instead:
+    /// without one, what lies before the first segment counts as delivered.
     fn keep_acknowledged(&mut self, stopping: bool) {
         let acknowledged = self.shared.acknowledged.load(Ordering::Acquire).min(self.shared.durable());
         let free = self.free_segments(acknowledged);
@@ -289,9 +287,9 @@ impl Writer {
         let due = stopping || !free.is_empty() || now.saturating_sub(self.noted_at) >= NOTE_EVERY;
         if acknowledged > self.noted && due {
             let note = Note { log: self.chain.source().log(), sequence: acknowledged };
-            // Tried again after a while, also when it fails: the note only saves repetition.
             self.noted_at = now;
-            match self.disk.write_note(ACKNOWLEDGED, note) {
+            let noted = self.disk.write_note(ACKNOWLEDGED, note);
+            match noted.or_else(|_| self.disk.remove_note(ACKNOWLEDGED)) {
                 Ok(()) => self.noted = acknowledged,
                 Err(problem) => return self.note_failed(&problem),
             }
@@ -311,7 +309,10 @@ impl Writer {
     fn free_segments(&self, acknowledged: u64) -> Vec<u64> {
         let segments = self.shared.segments();
         let with_next = segments.iter().zip(segments.iter().skip(1));
-        with_next.filter(|(_, next)| next.first <= acknowledged.saturating_add(1)).map(|(s, _)| s.first).collect()
+        with_next
+            .filter(|(_, next)| next.first <= acknowledged.saturating_add(1))
+            .map(|(s, _)| s.first)
+            .collect()
     }
 
     fn note_failed(&self, problem: &io::Error) {
@@ -324,12 +325,31 @@ impl Writer {
         self.shared.set_health(Err(Unavailable::Closed));
         if !whole {
             let lost = self.pending.count + self.backlog.len() + self.shared.queue.len();
-            tracing::error!(records = lost, "the evidence spool was closed while its disk failed; records are lost");
+            tracing::error!(
+                records = lost,
+                "the evidence spool was closed while its disk failed; records are lost"
+            );
+            return;
+        }
+        let lost = self.shared.lost_untold.swap(0, Ordering::AcqRel);
+        self.chain.tell(Gap { lost, ..Gap::default() });
+        if self.chain.has_untold_gap() {
+            // Not closed in order, as far as the evidence goes: the next record has to say so.
             return;
         }
         let note = Note { log: self.chain.source().log(), sequence: self.chain.last_sequence() };
         if let Err(problem) = self.disk.write_note(CLOSED, note) {
             tracing::warn!(error = %problem, "the evidence spool could not be marked as closed");
         }
+    }
+}
+
+/// What callers are told of a failed disk.
+fn reason(problem: &io::Error) -> Unavailable {
+    match problem.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            Unavailable::DiskFull
+        }
+        _ => Unavailable::DiskFailing,
     }
 }
