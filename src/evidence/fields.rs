@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::{
-    ActionKind, AgentId, ApprovalId, ClauseId, DecisionId, Dialect, Digest, Json, LimitId, PactName, Reason, Ruling,
-    Timestamp, TrustTier, UpstreamName, Usage,
+    ActionKind, AgentId, ApprovalId, ClauseId, DecisionId, Dialect, Digest, Json, LimitId, PactName, Reason,
+    Ruling, Timestamp, TrustTier, UpstreamName, Usage,
 };
 use crate::evidence::event::{CLAUSES_MAX, FAULTS_MAX, OBSERVED_MAX, TEXT_BYTES_MAX};
 use crate::evidence::{
-    ActionSeen, ApprovalAnswer, ApprovalUse, Coverage, CutCause, Effect, Gap, Kind, Latency, Observed, Outcome,
-    PactRef, Proof, Record, Seen, TierSeen, Traceparent, Unsound, UpstreamFailure,
+    ActionSeen, ApprovalAnswer, ApprovalUse, Coverage, CutCause, Effect, Gap, Kind, Latency, Observed,
+    Outcome, PactRef, Proof, Record, Seen, TierSeen, Traceparent, Unsound, UpstreamFailure,
 };
 
 /// The members of one object, looked up by name.
@@ -49,7 +49,11 @@ impl<'a> Fields<'a> {
         if self.text(name)? == value { Ok(()) } else { Err(Unsound::Member { member: name }) }
     }
 
-    pub(super) fn parsed<T>(&self, name: &'static str, parse: impl Fn(&str) -> Option<T>) -> Result<T, Unsound> {
+    pub(super) fn parsed<T>(
+        &self,
+        name: &'static str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<T, Unsound> {
         parse(self.text(name)?).ok_or(Unsound::Member { member: name })
     }
 
@@ -170,7 +174,7 @@ fn ruling(text: &str) -> Option<Ruling> {
 }
 
 fn action_kind(text: &str) -> Option<ActionKind> {
-    use ActionKind::{Agent, Http, HostedTool, Model, Opaque, Prompt, Protocol, Resource, Tool};
+    use ActionKind::{Agent, HostedTool, Http, Model, Opaque, Prompt, Protocol, Resource, Tool};
     let all = [Model, Tool, HostedTool, Resource, Prompt, Agent, Http, Opaque, Protocol];
     all.into_iter().find(|kind| kind.name() == text)
 }
@@ -224,7 +228,9 @@ fn outcome(object: &Fields<'_>) -> Result<Outcome, Unsound> {
     match object.text("kind")? {
         "completed" => Ok(Outcome::Completed { status: status()? }),
         "refused" => Ok(Outcome::Refused),
-        "upstream-failed" => Ok(Outcome::UpstreamFailed { what: object.parsed("what", UpstreamFailure::parse)? }),
+        "upstream-failed" => {
+            Ok(Outcome::UpstreamFailed { what: object.parsed("what", UpstreamFailure::parse)? })
+        }
         "client-gone" => Ok(Outcome::ClientGone),
         "cut" => Ok(Outcome::Cut { why: object.parsed("why", CutCause::parse)? }),
         "not-sent" => Ok(Outcome::NotSent),

@@ -18,7 +18,9 @@ pub use chain::{Chain, Sealed};
 pub use digest::argument_digest;
 pub use event::{CLAUSES_MAX, FAULTS_MAX, OBSERVED_MAX, RECORD_BYTES_MAX, TEXT_BYTES_MAX};
 pub use read::{Event, Unsound, read};
-pub use record::{ActionSeen, ApprovalUse, Coverage, Gap, Latency, Observed, Outcome, PactRef, Record, TierSeen};
+pub use record::{
+    ActionSeen, ApprovalUse, Coverage, Gap, Latency, Observed, Outcome, PactRef, Record, TierSeen,
+};
 pub use source::{LogId, Source};
 pub use traceparent::Traceparent;
 pub use verify::{Broken, Verifier};

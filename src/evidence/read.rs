@@ -104,4 +104,3 @@ impl Event {
         last_sequence.checked_add(1) == Some(self.sequence) && self.prevhash == *last_hash
     }
 }
-

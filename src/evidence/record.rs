@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::{
-    ActionKind, AgentId, ApprovalId, ClauseId, DecisionId, Dialect, Digest, LimitId, PactName, Reason, Ruling,
-    Timestamp, TrustTier, UpstreamName, Usage,
+    ActionKind, AgentId, ApprovalId, ClauseId, DecisionId, Dialect, Digest, LimitId, PactName, Reason,
+    Ruling, Timestamp, TrustTier, UpstreamName, Usage,
 };
 use crate::evidence::{ApprovalAnswer, CutCause, Effect, Kind, Proof, Seen, Traceparent, UpstreamFailure};
 

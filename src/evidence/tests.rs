@@ -4,12 +4,15 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::{
-    ActionKind, AgentId, ApprovalId, ClauseId, Decimal, DecisionId, Dialect, Digest, Json, LimitId, PactName, Reason,
-    Ruling, SidecarId, Timestamp, TrustTier, UpstreamName, Usage,
+    ActionKind, AgentId, ApprovalId, ClauseId, Decimal, DecisionId, Dialect, Digest, Json, LimitId, PactName,
+    Reason, Ruling, SidecarId, Timestamp, TrustTier, UpstreamName, Usage,
 };
 
 fn source() -> Source {
-    Source::new(SidecarId::new("checkout-1").unwrap(), LogId::from_bytes([0x01, 0x9a, 0x5b, 0x3c, 0x7d, 0x40, 0xe1, 0xf2]))
+    Source::new(
+        SidecarId::new("checkout-1").unwrap(),
+        LogId::from_bytes([0x01, 0x9a, 0x5b, 0x3c, 0x7d, 0x40, 0xe1, 0xf2]),
+    )
 }
 
 fn moment(text: &str) -> Timestamp {
@@ -36,7 +39,12 @@ fn refused() -> Record {
         reason: Some(Reason::ApprovalRequired),
         clauses: vec![ClauseId::new("refund-large").unwrap()],
         faults: vec![ClauseId::new("weekday-hours").unwrap()],
-        observed: vec![Observed { pact: pact(), verdict: Ruling::Deny, reason: Some(Reason::NoClause), clauses: vec![] }],
+        observed: vec![Observed {
+            pact: pact(),
+            verdict: Ruling::Deny,
+            reason: Some(Reason::NoClause),
+            clauses: vec![],
+        }],
         tier: Some(TierSeen {
             tier: TrustTier::Standard,
             stated: Some(TrustTier::Trusted),
@@ -50,7 +58,10 @@ fn refused() -> Record {
             dialect: Dialect::Mcp,
         },
         args_digest: Some(Digest::of(b"arguments")),
-        approval: Some(ApprovalUse { id: ApprovalId::new("a-7").unwrap(), answer: ApprovalAnswer::Unanswered }),
+        approval: Some(ApprovalUse {
+            id: ApprovalId::new("a-7").unwrap(),
+            answer: ApprovalAnswer::Unanswered,
+        }),
         limit: Some(LimitId::new("tool-rate").unwrap()),
         outcome: Some(Outcome::Refused),
         usage: None,
@@ -123,7 +134,10 @@ fn what_is_sealed_is_canonical_and_reads_back_whole() {
         let recorded_at = Timestamp::from_micros(recorded_at);
         let sealed = chain.seal(&record, recorded_at);
         let tree: serde_json::Value = serde_json::from_slice(&sealed.bytes).unwrap();
-        assert_eq!(String::from_utf8(serde_jcs::to_vec(&tree).unwrap()), String::from_utf8(sealed.bytes.clone()));
+        assert_eq!(
+            String::from_utf8(serde_jcs::to_vec(&tree).unwrap()),
+            String::from_utf8(sealed.bytes.clone())
+        );
         let event = verifier.push(&sealed.bytes).unwrap();
         assert_eq!(event.record, record);
         assert_eq!((event.sequence, event.hash), (sealed.sequence, sealed.hash));
@@ -147,7 +161,11 @@ fn a_gap_is_told_once_by_the_next_record() {
 fn the_largest_record_keeps_under_the_bound() {
     let long = |n: usize| "\u{1}".repeat(n);
     let clause = ClauseId::new(&"c".repeat(100)).unwrap();
-    let big = PactRef { name: PactName::new(&"p".repeat(100)).unwrap(), version: u64::MAX, digest: Digest::of(b"") };
+    let big = PactRef {
+        name: PactName::new(&"p".repeat(100)).unwrap(),
+        version: u64::MAX,
+        digest: Digest::of(b""),
+    };
     let observed = Observed {
         pact: big.clone(),
         verdict: Ruling::Allow,
@@ -202,7 +220,8 @@ fn a_verifier_names_the_first_broken_link() {
     let sealed: Vec<_> = (0..3).map(|_| chain.seal(&bare(), Timestamp::from_micros(1))).collect();
     let mut other = Chain::begin(Source::new(source().sidecar().clone(), LogId::from_bytes([0; 8])));
     let foreign = other.seal(&bare(), Timestamp::from_micros(1));
-    let rewritten = Chain::resume(source(), 1, Digest::of(b"rewritten")).seal(&bare(), Timestamp::from_micros(1));
+    let rewritten =
+        Chain::resume(source(), 1, Digest::of(b"rewritten")).seal(&bare(), Timestamp::from_micros(1));
 
     let mut verifier = Verifier::new();
     verifier.push(&sealed[0].bytes).unwrap();
@@ -219,7 +238,9 @@ fn a_verifier_names_the_first_broken_link() {
 
 #[test]
 fn only_events_of_ours_are_read() {
-    let text = String::from_utf8(Chain::begin(source()).seal(&refused(), moment("2026-11-18T10:00:01Z")).bytes).unwrap();
+    let text =
+        String::from_utf8(Chain::begin(source()).seal(&refused(), moment("2026-11-18T10:00:01Z")).bytes)
+            .unwrap();
     assert!(read(text.as_bytes()).is_ok());
     let changes = [
         (r#""specversion":"1.0""#, r#""specversion":"0.3""#),
