@@ -7,5 +7,15 @@
     reason = "a test fails by panicking"
 )]
 
+/// Real clients, unmodified.
+mod clients;
+/// What is built in: bans, licenses, sources.
+mod supply;
+/// What the stories need: stand-ins for the outside world, an authority they share, real clients.
+mod support;
+/// TLS towards agents: leaves that every client accepts, and names that must agree.
+mod interception;
+/// Sockets: what is dialed, served, bounded and drained.
+mod net;
 /// Properties of the source tree itself: floors, purity, file headers.
 mod tidy;

@@ -1,0 +1,4 @@
+//! Real clients, unmodified.
+
+/// Without a sidecar between: the stand-ins are true enough for every client.
+mod direct;
