@@ -65,13 +65,13 @@ pub(super) fn coding(headers: &HeaderMap) -> Result<Option<&str>, Fault> {
     Ok(value.filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("identity")))
 }
 
-/// The body without its content-encoding; `None` where it has none.
+/// The body without its content-encoding; `None` where it has none, or where there is no body to read.
 pub(super) fn decoded(headers: &HeaderMap, body: &Bytes, bounds: &Bounds) -> Result<Option<Bytes>, Fault> {
     if body.len() > bounds.body_bytes {
         let what = format!("the body is larger than {} bytes", bounds.body_bytes);
         return Err(Fault::new(Problem::TooLarge, what));
     }
-    let Some(coding) = coding(headers)? else { return Ok(None) };
+    let Some(coding) = coding(headers)?.filter(|_| !body.is_empty()) else { return Ok(None) };
     let is = |name: &str| coding.eq_ignore_ascii_case(name);
     let mut rest: &[u8] = body;
     let plain = if is("gzip") || is("x-gzip") {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::classify::fault::Fault;
@@ -76,9 +76,14 @@ pub(super) fn read_message<P: Default>(
 /// Who waits for an answer to a message that is refused. Nothing is judged by it: it only addresses the refusal.
 #[derive(Deserialize)]
 pub(super) struct Sender<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "present")]
     id: Option<&'a RawValue>,
     method: Option<Cow<'a, str>>,
+}
+
+/// Any id that stands there, `null` included.
+fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(from).map(Some)
 }
 
 impl<'a> Sender<'a> {

@@ -20,10 +20,10 @@ use revision::Revision;
 /// What a message asks for besides its own method, if it asks for anything.
 type Asked = Vec<(Target, Json)>;
 
-/// Whether a path is the server's one endpoint: the upstream's own URL, or `/mcp` below it. A server may have other
+/// Whether a normalized path is the server's one endpoint: the upstream's own URL, or `/mcp` below it. A server may have other
 /// paths, and what they do does not stand in a JSON-RPC message.
 pub(super) fn recognizes(path: &str) -> bool {
-    matches!(path, "" | "/" | "/mcp")
+    matches!(path, "/" | "/mcp")
 }
 
 /// Reads a request.
@@ -63,7 +63,10 @@ fn read_post(
     bounds: &Bounds,
 ) -> Result<Reading, Fault> {
     let exchange = Exchange { peer, server, view, target, bounds };
-    let addressed = |fault: Fault| fault.told_as(sender_reply(body, bounds));
+    let addressed = |fault: Fault| {
+        let reply = sender_reply(body, fault.problem, bounds);
+        fault.told_as(reply)
+    };
     content::demand_json(view.headers).map_err(addressed)?;
     let mut reader = Reader::new(body, bounds).map_err(addressed)?;
     let batch = reader.kind().map_err(addressed)? == Kind::Array;
@@ -169,14 +172,17 @@ fn reply(id: Option<Box<RawValue>>, method: &str) -> Reply {
     }
 }
 
-/// The reply to a POST that is refused whole.
-fn sender_reply(body: &[u8], bounds: &Bounds) -> Reply {
+/// The reply to a POST that is refused whole. For headers and revisions the protocol demands a JSON-RPC error.
+fn sender_reply(body: &[u8], problem: Problem, bounds: &Bounds) -> Reply {
     let nobody = || Reply::JsonRpc { id: RawValue::NULL.to_owned() };
     let Some(sender) = Sender::of(body) else { return nobody() };
     match (sender.id(bounds), sender.method()) {
         (None, _) if sender.has_id() => nobody(),
+        (Some(id), _) if matches!(problem, Problem::HeaderMismatch | Problem::ProtocolVersion) => {
+            Reply::JsonRpc { id }
+        }
         (id, Some(method)) => reply(id, method),
-        (Some(_), None) => Reply::Notification,
+        (Some(id), None) => Reply::JsonRpc { id },
         (None, None) => nobody(),
     }
 }
