@@ -55,7 +55,10 @@ fn is_utf8(charset: &str) -> bool {
 pub(super) fn demand_json(headers: &HeaderMap) -> Result<(), Fault> {
     match media(headers)? {
         Media::Json => Ok(()),
-        _ => Err(Fault::new(Problem::ContentType, "this call takes JSON; send `content-type: application/json`")),
+        _ => Err(Fault::new(
+            Problem::ContentType,
+            "this call takes JSON; send `content-type: application/json`",
+        )),
     }
 }
 
@@ -160,8 +163,10 @@ mod tests {
 
     #[test]
     fn media_types_are_told_apart() {
-        let media = |value: &'static str| media(&HeaderMap::from_iter([(CONTENT_TYPE, value.parse().unwrap())]));
-        for value in ["application/json", "Application/JSON ; charset=\"UTF-8\"", "application/problem+json"] {
+        let media =
+            |value: &'static str| media(&HeaderMap::from_iter([(CONTENT_TYPE, value.parse().unwrap())]));
+        for value in ["application/json", "Application/JSON ; charset=\"UTF-8\"", "application/problem+json"]
+        {
             assert_eq!(media(value).unwrap(), Media::Json, "{value}");
         }
         assert_eq!(media("application/grpc+proto").unwrap(), Media::Grpc);

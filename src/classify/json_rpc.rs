@@ -112,7 +112,8 @@ impl<'a> Sender<'a> {
 /// `null` is no id: some servers take it for a notification, others for a request.
 fn read_id(reader: &mut Reader<'_>, bounds: &Bounds) -> Result<Id, Fault> {
     let start = reader.offset();
-    let wrong = |reader: &Reader<'_>| reader.fault(Problem::WrongType, "an id is a short string or a whole number");
+    let wrong =
+        |reader: &Reader<'_>| reader.fault(Problem::WrongType, "an id is a short string or a whole number");
     let value = match reader.kind()? {
         Kind::String => {
             let text = reader.string()?;

@@ -233,7 +233,10 @@ fn read(peer: &Peer, view: &RequestView<'_>, bounds: &Bounds) -> Result<Call, Fa
         query::check_query(query)?;
     }
     let media = content::media(view.headers)?;
-    if peer.dialect == Dialect::Opaque || headers::leaves_http(view.method, view.headers) || media == Media::Grpc {
+    if peer.dialect == Dialect::Opaque
+        || headers::leaves_http(view.method, view.headers)
+        || media == Media::Grpc
+    {
         let path_and_query = path_and_query(view, &target);
         let part = Part::opaque(Dialect::Opaque, &target, Reply::Problem);
         return Ok(Call { parts: vec![part], batch: false, path_and_query, body: None, streamed: true });

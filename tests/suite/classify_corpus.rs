@@ -17,8 +17,10 @@ pub fn cases() -> Vec<(Dialect, PathBuf)> {
     let mut found = Vec::new();
     for dialect in Dialect::ALL {
         let Ok(folder) = fs::read_dir(root.join(dialect.name())) else { continue };
-        let paths = folder.map(|entry| entry.unwrap().path());
-        found.extend(paths.filter(|path| path.extension().is_some_and(|e| e == "http")).map(|path| (dialect, path)));
+        let paths = folder.map(|entry| entry.expect("a folder that can be listed").path());
+        found.extend(
+            paths.filter(|path| path.extension().is_some_and(|e| e == "http")).map(|path| (dialect, path)),
+        );
     }
     found.sort();
     found
@@ -78,7 +80,8 @@ fn every_request_of_the_corpus_is_read_as_expected() {
     assert!(cases.len() >= 60, "the corpus has shrunk to {} cases", cases.len());
     let mut wrong = Vec::new();
     for (dialect, path) in cases {
-        let case = Case::read(dialect, &fs::read(&path).unwrap()).unwrap_or_else(|| panic!("{} is no request", path.display()));
+        let case = Case::read(dialect, &fs::read(&path).unwrap())
+            .unwrap_or_else(|| panic!("{} is no request", path.display()));
         let (plan, read) = case.classify();
         let rendered = format!("{:#}\n", render(plan, &read));
         let expected_path = path.with_extension("expected.json");

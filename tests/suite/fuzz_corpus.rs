@@ -59,7 +59,20 @@ fn requests_cut_or_changed_anywhere_are_read_or_refused() {
 
 /// Pieces of text at which a parser takes a turn.
 const TOKENS: [&[u8]; 14] = [
-    b"\"", b"\\", b"\\u", b"\\ud800", b"{", b"}", b"[", b"]", b",", b":", b"\"model\":\"x\",", b"1e9", b"\0", b"\xff",
+    b"\"",
+    b"\\",
+    b"\\u",
+    b"\\ud800",
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b",",
+    b":",
+    b"\"model\":\"x\",",
+    b"1e9",
+    b"\0",
+    b"\xff",
 ];
 
 #[test]

@@ -92,7 +92,10 @@ impl Exchange<'_> {
     fn read_batch(&self, reader: &mut Reader<'_>) -> Result<Vec<Part>, Fault> {
         let revision = Revision::of_head(self.peer, self.view)?;
         if revision != Revision::Batching {
-            return Err(Fault::new(Problem::ProtocolVersion, "this revision knows no batches; send one message"));
+            return Err(Fault::new(
+                Problem::ProtocolVersion,
+                "this revision knows no batches; send one message",
+            ));
         }
         revision::refuse_mirrored(self.view)?;
         let mut parts = Vec::new();

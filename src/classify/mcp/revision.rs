@@ -46,7 +46,9 @@ impl Revision {
         let header = single(view.headers, &VERSION)?;
         let name = method.as_deref().unwrap_or_default();
         let revision = match (header, &params.version) {
-            (_, Given::Other) => return Err(Fault::new(Problem::WrongType, "the protocol version is a string")),
+            (_, Given::Other) => {
+                return Err(Fault::new(Problem::WrongType, "the protocol version is a string"));
+            }
             (None, Given::Text(_)) => return Err(missing(&VERSION)),
             (Some(header), Given::Text(body)) if header != body => return Err(differs(&VERSION)),
             // Negotiation itself: the client does not know yet which revision will be spoken.
@@ -84,7 +86,8 @@ fn accepted(peer: &Peer, version: &str) -> Result<Revision, Fault> {
     let is_accepted = |known: &&str| versions.is_empty() || versions.iter().any(|version| version == known);
     if !KNOWN.iter().filter(|known| is_accepted(known)).any(|known| *known == version) {
         let supported: Vec<_> = KNOWN.into_iter().filter(|known| is_accepted(known)).collect();
-        let what = format!("protocol version `{}` is not accepted; speak {}", shown(version), supported.join(", "));
+        let what =
+            format!("protocol version `{}` is not accepted; speak {}", shown(version), supported.join(", "));
         return Err(Fault::new(Problem::ProtocolVersion, what));
     }
     Ok(match version {
@@ -125,5 +128,8 @@ fn missing(name: &HeaderName) -> Fault {
 }
 
 fn differs(name: &HeaderName) -> Fault {
-    Fault::new(Problem::HeaderMismatch, format!("header `{name}` differs from the message; send the same in both"))
+    Fault::new(
+        Problem::HeaderMismatch,
+        format!("header `{name}` differs from the message; send the same in both"),
+    )
 }

@@ -47,7 +47,9 @@ impl UsageTap {
         let essence = content_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
         let is = |name: &str| essence.eq_ignore_ascii_case(name);
         let form = match dialect {
-            Dialect::OpenAi | Dialect::Anthropic if is("text/event-stream") => Form::Events(Events::default()),
+            Dialect::OpenAi | Dialect::Anthropic if is("text/event-stream") => {
+                Form::Events(Events::default())
+            }
             Dialect::OpenAi | Dialect::Anthropic if is("application/json") => {
                 Form::Whole { body: Vec::new(), bytes_max: bounds.body_bytes }
             }

@@ -55,7 +55,15 @@ struct Usage {
 
 impl Report {
     pub(super) fn new(dialect: Dialect, name_bytes_max: usize) -> Self {
-        Self { dialect, name_bytes_max, input: None, cached: [None; 2], output: None, model: None, ended: false }
+        Self {
+            dialect,
+            name_bytes_max,
+            input: None,
+            cached: [None; 2],
+            output: None,
+            model: None,
+            ended: false,
+        }
     }
 
     /// Reads one event of a stream. Most carry a piece of text and nothing else: they are not parsed.

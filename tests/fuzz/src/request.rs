@@ -140,11 +140,9 @@ impl Case {
         for part in &call.parts {
             let is_there = match &part.action.target {
                 Target::Model { model, .. } => forwarded_names(&value, model),
-                Target::Tool(ToolRef::Mcp { tool, .. }) => {
-                    messages.iter().any(|message| {
-                        message["method"] == "tools/call" && message["params"]["name"] == tool.as_str()
-                    })
-                }
+                Target::Tool(ToolRef::Mcp { tool, .. }) => messages.iter().any(|message| {
+                    message["method"] == "tools/call" && message["params"]["name"] == tool.as_str()
+                }),
                 _ => true,
             };
             assert!(is_there, "{} is not what another parser reads", part.action.target);
