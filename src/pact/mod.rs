@@ -1,6 +1,7 @@
 //! What an agent may do: load a pact, decide an action.
 
 pub mod address;
+pub mod condition;
 pub mod constraint;
 pub mod diagnostics;
 pub mod document;

@@ -98,7 +98,7 @@ async fn intercept(proxy: Arc<Proxy>, entry: Entry, caller: Caller, host: String
     });
     let service = hyper::service::service_fn(|request| {
         let (proxy, inside) = (Arc::clone(&proxy), Arc::clone(&inside));
-        async move { Ok::<_, std::convert::Infallible>(exchange(&proxy, &inside, request).await) }
+        async move { Ok::<_, std::convert::Infallible>(exchange(&proxy, &inside, None, request).await) }
     });
     proxy.server.serve(stream, service).await;
     drop(place);

@@ -8,11 +8,11 @@ use hyper::body::Incoming;
 use crate::classify::{self, Reply, RequestView, Unreadable};
 use crate::domain::Reason;
 use crate::enforce::{Attempted, Caller, Refusal, Refused};
-use crate::net::Body;
+use crate::net::{Body, Place};
 use crate::proxy::entry::Entry;
 use crate::proxy::refusal_response::{self, Failure};
 use crate::proxy::route::Origin;
-use crate::proxy::{Proxy, body, headers, response_tap, upstream};
+use crate::proxy::{Proxy, body, headers, response_tap, switch, upstream};
 
 /// What the agent gets where the upstream's own answer does not reach it.
 pub(super) enum Answer {
@@ -30,8 +30,15 @@ impl Answer {
 }
 
 /// Answers one request. Whatever happens: exactly one response, and one record for each message in it.
-pub(super) async fn exchange(proxy: &Arc<Proxy>, entry: &Entry, request: Request<Incoming>) -> Response<Body> {
-    match attempt(proxy, entry, request).await {
+///
+/// `place` is the agent's place among the connections, which a call that turns into a tunnel keeps.
+pub(super) async fn exchange(
+    proxy: &Arc<Proxy>,
+    entry: &Entry,
+    place: Option<Arc<Place>>,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    match attempt(proxy, entry, place, request).await {
         Ok(response) => response,
         Err(instead) => answer(instead),
     }
@@ -48,9 +55,11 @@ pub(super) fn answer(instead: Answer) -> Response<Body> {
 async fn attempt(
     proxy: &Arc<Proxy>,
     entry: &Entry,
-    request: Request<Incoming>,
+    place: Option<Arc<Place>>,
+    mut request: Request<Incoming>,
 ) -> Result<Response<Body>, Answer> {
     let routes = proxy.routes.load_full();
+    let upgrade = hyper::upgrade::on(&mut request);
     let (mut head, incoming) = request.into_parts();
 
     // 1. Identify the agent, and the place it speaks to: from names that agree.
@@ -89,6 +98,9 @@ async fn attempt(
     let (permit, response) = upstream::send(&routes, permit, batch).await?;
 
     // 7. and 8. Tap the response while it streams; at its end the tap settles the permit.
+    if switch::is_switch(&response) {
+        return Ok(switch::switch(proxy, permit, place, upgrade, response));
+    }
     let idle = routes.idle(&origin);
     Ok(response_tap::tap(&entry.way, &origin, permit, response, sent_bytes, idle))
 }

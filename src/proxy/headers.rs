@@ -28,10 +28,18 @@ pub(super) const AGENT_TOKEN: HeaderName = HeaderName::from_static("pactgate-age
 /// The header that names the decision, on refusals and on what went through.
 pub(super) const DECISION: HeaderName = HeaderName::from_static("pactgate-decision");
 
+/// The one protocol that a connection may be turned over to, where a clause allows that.
+pub(super) const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
+
 /// Takes off a request what ends here. The body's framing is set anew by the HTTP client.
 pub(super) fn strip_request(headers: &mut HeaderMap) {
     let trailers = headers.get(header::TE).is_some_and(|te| te.as_bytes().eq_ignore_ascii_case(b"trailers"));
+    let websocket = headers.get(header::UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"));
     strip_hop_by_hop(headers);
+    if websocket {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(header::UPGRADE, WEBSOCKET);
+    }
     headers.remove(header::TE);
     if trailers {
         headers.insert(header::TE, HeaderValue::from_static("trailers"));

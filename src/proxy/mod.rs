@@ -9,6 +9,7 @@ mod identity;
 mod refusal_response;
 mod response_tap;
 mod route;
+mod switch;
 mod tunnel;
 mod upstream;
 
@@ -136,7 +137,7 @@ async fn serve(proxy: Arc<Proxy>, entry: Arc<Entry>, accepted: Accepted) {
             let response = if is_connect {
                 connect::connect(&proxy, &entry, place, request).await
             } else {
-                exchange::exchange(&proxy, &entry, request).await
+                exchange::exchange(&proxy, &entry, Some(place), request).await
             };
             Ok::<_, Infallible>(response)
         }

@@ -39,14 +39,15 @@ pub(super) async fn open(
 }
 
 /// Carries bytes until both sides have ended, or nothing moves for `idle`. Settles the permit.
-pub(super) async fn run<A>(permit: Permit, agent: A, upstream: TcpStream, idle: Duration)
+pub(super) async fn run<A, U>(permit: Permit, agent: A, upstream: U, idle: Duration)
 where
     A: AsyncRead + AsyncWrite + Unpin,
+    U: AsyncRead + AsyncWrite + Unpin,
 {
     let carried = Arc::new(Carried::default());
     let held = Held { permit: Some(permit), carried: Arc::clone(&carried) };
     let (agent_in, agent_out) = tokio::io::split(agent);
-    let (upstream_in, upstream_out) = upstream.into_split();
+    let (upstream_in, upstream_out) = tokio::io::split(upstream);
     let both = async {
         tokio::try_join!(
             carry(agent_in, upstream_out, &carried.up),
