@@ -1,1 +1,3 @@
 //! One binary, one subcommand per role.
+
+pub mod ca;

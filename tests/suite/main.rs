@@ -7,5 +7,9 @@
     reason = "a test fails by panicking"
 )]
 
+/// TLS towards agents: leaves that every client accepts, and names that must agree.
+mod interception;
+/// Sockets: what is dialed, served, bounded and drained.
+mod net;
 /// Properties of the source tree itself: floors, purity, file headers.
 mod tidy;
