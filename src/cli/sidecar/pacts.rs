@@ -68,7 +68,7 @@ pub fn load(paths: &[PathBuf]) -> Result<(PactSet, Diagnostics), PactsError> {
 /// Makes the names of pacts and clauses labels of metrics.
 pub fn introduce(pacts: &PactSet, metrics: &Metrics) {
     let names: Vec<(&PactName, Vec<&ClauseId>)> =
-        pacts.iter().map(|pact| (pact.name(), pact.clause_ids().collect())).collect();
+        pacts.iter().map(|pact| (pact.name(), pact.clauses().iter().map(|clause| &clause.id).collect())).collect();
     metrics.know_pacts(names);
 }
 
