@@ -432,12 +432,12 @@ impl<'de> Visitor<'de> for ConstantVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Constant, A::Error> {
-        let kind = parts.next_element::<&str>()?.unwrap_or_default();
-        let text = parts.next_element::<&str>()?.unwrap_or_default();
-        Ok(Constant(match kind {
-            "number" => Decimal::parse(text).map_or(Json::Null, Json::Number),
+        let kind = parts.next_element::<String>()?.unwrap_or_default();
+        let text = parts.next_element::<String>()?.unwrap_or_default();
+        Ok(Constant(match kind.as_str() {
+            "number" => Decimal::parse(&text).map_or(Json::Null, Json::Number),
             "boolean" => Json::Bool(text == "true"),
-            _ => Json::String(text.to_owned()),
+            _ => Json::String(text),
         }))
     }
 }

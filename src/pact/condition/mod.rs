@@ -104,13 +104,12 @@ impl Condition {
         let resolver = values::Resolver { subject, patterns: &self.patterns };
         let mut context = Context::with_env(Arc::clone(&ENV));
         context.set_variable_resolver(&resolver);
-        let result = match Value::resolve_val(&self.expression, &context) {
+        match Value::resolve_val(&self.expression, &context) {
             Ok(value) => value.downcast_ref::<CelBool>().map(|b| *b.inner()).ok_or_else(|| {
                 format!("`when` yields a {} where true or false is due", value.get_type().name())
             }),
             Err(error) => Err(self.describe(&error)),
-        };
-        result
+        }
     }
 
     /// The expression as written.
