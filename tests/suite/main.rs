@@ -7,6 +7,8 @@
     reason = "a test fails by panicking"
 )]
 
+/// Health, metrics and inspection, over real sockets.
+mod admin;
 /// Real clients, unmodified.
 mod clients;
 /// What is built in: bans, licenses, sources.
