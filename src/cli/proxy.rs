@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::cli::sidecar::Sidecar;
+use crate::cli::sidecar::{self, Sidecar};
+use crate::cli::with_causes;
 use crate::config;
 use crate::domain::SystemClock;
 use crate::net::Drained;
@@ -55,7 +56,7 @@ pub fn run(args: &ProxyArgs) -> ExitCode {
 
 fn check(config: &config::Sidecar) -> ExitCode {
     print!("{}", config.print());
-    match crate::cli::sidecar::check_pacts(config) {
+    match sidecar::check_pacts(config) {
         Ok(warnings) if warnings.is_empty() => ExitCode::SUCCESS,
         Ok(warnings) => {
             eprintln!("{warnings}");
@@ -90,16 +91,4 @@ async fn serve(file: PathBuf, config: config::Sidecar) -> ExitCode {
         Drained::Cut { tasks } => tracing::warn!(tasks, "the drain's deadline came before the last calls ended"),
     }
     ExitCode::SUCCESS
-}
-
-/// An error and everything behind it, in one line.
-pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(why) = cause {
-        text.push_str(": ");
-        text.push_str(&why.to_string());
-        cause = why.source();
-    }
-    text
 }

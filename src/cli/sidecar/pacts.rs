@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::config;
 use crate::domain::{ClauseId, PactName};
 use crate::pact::{self, Diagnostics, PactSet};
 use crate::telemetry::Metrics;
@@ -63,6 +64,14 @@ pub fn load(paths: &[PathBuf]) -> Result<(PactSet, Diagnostics), PactsError> {
     }
     let set = PactSet::build(pacts).map_err(PactsError::Wrong)?;
     Ok((set, warnings))
+}
+
+/// Whether the pacts of a config could be put in force, and what their authors should know.
+///
+/// # Errors
+/// Where one of them cannot be read or is wrong.
+pub fn check(config: &config::Sidecar) -> Result<Diagnostics, PactsError> {
+    load(&config.pacts).map(|(_, warnings)| warnings)
 }
 
 /// Makes the names of pacts and clauses labels of metrics.
