@@ -22,6 +22,7 @@ mod terms;
 
 mod decide;
 mod explain;
+mod instead;
 mod schema;
 mod set;
 
@@ -29,6 +30,7 @@ pub use condition::Condition;
 pub use constraint::{Constraint, Field, Outcome, Test, Unknown};
 pub use decide::{Facts, decide};
 pub use diagnostics::{Diagnostic, Diagnostics, Severity};
+pub use instead::allowed_instead;
 pub use explain::{ClauseExplanation, Explanation, explain};
 pub use limit::{Limit, Rate};
 pub use load::{Loaded, load};
