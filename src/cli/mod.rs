@@ -51,7 +51,7 @@ pub fn run() -> ExitCode {
     match Cli::parse().role {
         #[cfg(feature = "plane")]
         Role::Demo(args) => demo::run(args),
-        Role::Proxy(args) => proxy::run(args),
+        Role::Proxy(args) => proxy::run(&args),
         #[cfg(feature = "plane")]
         Role::Collector(args) => collector::run(args),
         Role::Pact(command) => pact::run(command),

@@ -6,6 +6,7 @@
 
 mod agents;
 mod approvals;
+mod bearer;
 mod events;
 mod feed;
 mod fields;
@@ -17,17 +18,18 @@ mod text;
 mod trust;
 
 pub use agents::{
-    AgentPage, AgentSummary, Override, OverrideAction, OverrideEntry, RecordPage, RecordView, Score, Share,
+    AgentPage, AgentSummary, Override, OverrideAction, OverrideEntry, Recent, RecordPage, RecordView, Share,
     TierChange, TrustView,
 };
 pub use approvals::{
     Answer, AnswerRequest, ApprovalPage, ApprovalState, ApprovalView, Approved, AskedAction, Question, Say,
 };
+pub use bearer::Roster;
 pub use events::{Position, join_events, split_events};
 pub use feed::{FeedEvent, FeedReader, write_comment, write_event};
 pub use fields::Fields;
 pub use keys::{KeyView, PublicKey, SigningKey};
-pub use problem::Problem;
+pub use problem::{Problem, ProblemKind};
 pub use signals::{GapNotice, Severity, SignalKind, SignalPage, SignalRequest, SignalView};
 pub use statement::{Signed, StatementError, Topic};
 pub use trust::{AgentTier, TrustStatement};

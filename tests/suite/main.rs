@@ -7,6 +7,8 @@
     reason = "a test fails by panicking"
 )]
 
+/// Health, metrics and inspection, over real sockets.
+mod admin;
 /// Real clients, unmodified.
 mod clients;
 /// What is built in: bans, licenses, sources.
@@ -17,5 +19,12 @@ mod support;
 mod interception;
 /// Sockets: what is dialed, served, bounded and drained.
 mod net;
+/// Requests as they stand on the wire, and what they are read as.
+mod classify_corpus;
+/// What fuzzing found, and the corpus cut short and changed, through every parser.
+mod fuzz_corpus;
+/// A request as text, shared with the fuzz targets.
+#[path = "../fuzz/src/request.rs"]
+mod request;
 /// Properties of the source tree itself: floors, purity, file headers.
 mod tidy;
