@@ -23,7 +23,6 @@ mod terms;
 
 mod decide;
 mod explain;
-mod instead;
 mod schema;
 mod set;
 
@@ -31,7 +30,6 @@ pub use condition::Condition;
 pub use constraint::{Constraint, Field, Outcome, Test, Unknown};
 pub use decide::{Facts, decide};
 pub use diagnostics::{Diagnostic, Diagnostics, Severity};
-pub use instead::allowed_instead;
 pub use explain::{ClauseExplanation, Explanation, explain};
 pub use instead::allowed_instead;
 pub use limit::{Limit, Rate};
