@@ -9,6 +9,8 @@
 
 /// Real clients, unmodified.
 mod clients;
+/// Records on their way to the collector, and its word on the way back.
+mod delivery;
 /// What is built in: bans, licenses, sources.
 mod supply;
 /// What the stories need: stand-ins for the outside world, an authority they share, real clients.
@@ -17,5 +19,7 @@ mod support;
 mod interception;
 /// Sockets: what is dialed, served, bounded and drained.
 mod net;
+/// Evidence on disk: what survives a kill.
+mod spool;
 /// Properties of the source tree itself: floors, purity, file headers.
 mod tidy;
