@@ -11,6 +11,8 @@
 mod admin;
 /// Real clients, unmodified.
 mod clients;
+/// Records on their way to the collector, and its word on the way back.
+mod delivery;
 /// What is built in: bans, licenses, sources.
 mod supply;
 /// What the stories need: stand-ins for the outside world, an authority they share, real clients.
@@ -26,5 +28,7 @@ mod fuzz_corpus;
 /// A request as text, shared with the fuzz targets.
 #[path = "../fuzz/src/request.rs"]
 mod request;
+/// Evidence on disk: what survives a kill.
+mod spool;
 /// Properties of the source tree itself: floors, purity, file headers.
 mod tidy;
