@@ -1,3 +1,5 @@
 //! One binary, one subcommand per role.
 
 pub mod ca;
+#[cfg(feature = "plane")]
+pub mod collector;
