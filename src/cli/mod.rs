@@ -57,3 +57,4 @@ pub fn run() -> ExitCode {
         Role::Status(args) => status::run(&args),
     }
 }
+pub mod collector;
