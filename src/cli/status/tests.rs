@@ -144,7 +144,7 @@ fn a_socket_that_tells_nothing_is_named_with_a_remedy() {
     drop(UnixListener::bind(&socket).unwrap());
     let dead = said(&socket);
     assert!(dead.contains(&name) && dead.contains("start it again"), "{dead}");
-    let code = run(&StatusArgs { socket: socket.clone(), json: false });
+    let code = run(StatusArgs { socket: socket.clone(), json: false });
     assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::FAILURE));
     std::fs::remove_file(&socket).unwrap();
 
