@@ -2,9 +2,12 @@
 
 pub mod ca;
 #[cfg(feature = "plane")]
+pub mod collector;
+#[cfg(feature = "plane")]
 pub mod demo;
-
+pub mod pact;
 pub mod proxy;
+mod role;
 pub mod sidecar;
 pub mod status;
 
@@ -25,9 +28,16 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Role {
     /// The whole loop in one process, on loopback, with a scripted agent.
+    #[cfg(feature = "plane")]
+    Demo(demo::DemoArgs),
     /// The sidecar: stands between an agent and everything it calls.
     Proxy(proxy::ProxyArgs),
     /// The collector: takes evidence in, sends tiers out.
+    #[cfg(feature = "plane")]
+    Collector(collector::CollectorArgs),
+    /// Check, explain and test pacts.
+    #[command(subcommand)]
+    Pact(pact::PactCommand),
     /// The interception authority.
     #[command(subcommand)]
     Ca(ca::Command),
@@ -52,9 +62,13 @@ pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
 pub fn run() -> ExitCode {
     net::install_crypto_provider();
     match Cli::parse().role {
+        #[cfg(feature = "plane")]
+        Role::Demo(args) => demo::run(&args),
         Role::Proxy(args) => proxy::run(&args),
+        #[cfg(feature = "plane")]
+        Role::Collector(args) => collector::run(&args),
+        Role::Pact(command) => pact::run(command),
         Role::Ca(command) => ca::run(command),
-        Role::Status(args) => status::run(&args),
+        Role::Status(args) => status::run(args),
     }
 }
-pub mod collector;

@@ -54,6 +54,30 @@ impl Case<'_> {
     }
 }
 
+/// A call's place in its limits. Given back when dropped; spent only once the call has left.
+#[derive(Debug)]
+pub(super) struct Reserved(Option<Reservation>);
+
+impl Reserved {
+    /// Nothing to give back or to spend.
+    pub(super) const fn nothing() -> Self {
+        Self(None)
+    }
+
+    /// The call has left: it counts.
+    pub(super) fn spend(mut self) {
+        drop(self.0.take());
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        if let Some(reservation) = self.0.take() {
+            reservation.cancel();
+        }
+    }
+}
+
 impl Enforcer {
     /// Asks a person, and waits for the answer as long as the config says. On success a grant has been used up for
     /// this call.
@@ -99,10 +123,11 @@ impl Enforcer {
     }
 
     /// Takes the call out of every limit that speaks of it, or of none.
-    pub(super) fn reserve(&self, record: &Record, case: &Case<'_>) -> Result<Reservation, Refusal> {
+    pub(super) fn reserve(&self, record: &Record, case: &Case<'_>) -> Result<Reserved, Refusal> {
         let limits = case.pact.limits_on(&case.part.action);
         let rules: Vec<Rule<'_>> = limits.map(|limit| rule(case.pact, limit, &case.facts)).collect();
-        self.rooms.limits.reserve(case.facts.agent, &rules).map_err(|exceeded| {
+        let reserved = self.rooms.limits.reserve(case.facts.agent, &rules);
+        reserved.map(|reservation| Reserved(Some(reservation))).map_err(|exceeded| {
             let (limit, tier) = (exceeded.limit, case.facts.tier);
             let detail = match exceeded.retry_after {
                 Some(_) => format!("limit `{limit}` of pact `{}` is reached", case.pact.name()),

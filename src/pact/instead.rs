@@ -29,7 +29,7 @@ pub fn allowed_instead(pact: &Pact, action: &Action, facts: &Facts<'_>) -> Optio
         action,
         capability: naming.capability.as_deref(),
     };
-    let known = Naming { natural: None, ..naming };
+    let known = Naming { natural: None, ..naming.clone() };
     let permitting = || pact.clauses.iter().filter(|clause| clause.ruling != Ruling::Deny);
     let near: Vec<String> = permitting()
         .filter(|clause| clause.selector.selects(&action.target, &known))
