@@ -123,7 +123,11 @@ fn explain(file: &Path, call: &str, agent: Option<&str>, tier: TrustTier, at: Ti
         None => some_agent(&loaded.pact)?,
     };
     if !loaded.pact.governs(&agent) {
-        return Err(format!("pact `{}` does not govern agent `{agent}`; name another by --agent", loaded.pact.name()).into());
+        return Err(format!(
+            "pact `{}` does not govern agent `{agent}`; name another by --agent",
+            loaded.pact.name()
+        )
+        .into());
     }
     let facts = Facts { agent: &agent, tier, at };
     Ok((pact::explain(&loaded.pact, &action, &facts).to_string(), ExitCode::SUCCESS))
@@ -156,6 +160,11 @@ fn parse_time(text: &str) -> Result<Timestamp, String> {
 
 /// An error and its causes in one line.
 fn chain(error: &dyn Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    let mut said = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        said.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    said
 }
