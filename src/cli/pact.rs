@@ -124,7 +124,11 @@ fn explain(file: &Path, call: &str, agent: Option<&str>, tier: TrustTier, at: Ti
         None => some_agent(&loaded.pact)?,
     };
     if !loaded.pact.governs(&agent) {
-        return Err(format!("pact `{}` does not govern agent `{agent}`; name another by --agent", loaded.pact.name()).into());
+        return Err(format!(
+            "pact `{}` does not govern agent `{agent}`; name another by --agent",
+            loaded.pact.name()
+        )
+        .into());
     }
     let facts = Facts { agent: &agent, tier, at };
     Ok((pact::explain(&loaded.pact, &action, &facts).to_string(), ExitCode::SUCCESS))
@@ -153,4 +157,15 @@ fn parse_tier(text: &str) -> Result<TrustTier, String> {
 
 fn parse_time(text: &str) -> Result<Timestamp, String> {
     Timestamp::parse_rfc3339(text).ok_or_else(|| "write a time such as 2026-11-18T10:00:00Z".to_owned())
+}
+
+/// An error and its causes in one line.
+fn chain(error: &dyn Error) -> String {
+    let mut said = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        said.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    said
 }

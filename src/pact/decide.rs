@@ -1,6 +1,8 @@
 //! What a pact says of an action. Pure, and total: there is an answer for everything.
 
-use crate::domain::{Action, AgentId, ClauseId, Family, Reason, Ruling, Target, Timestamp, TrustTier, Verdict};
+use crate::domain::{
+    Action, AgentId, ClauseId, Family, Reason, Ruling, Target, Timestamp, TrustTier, Verdict,
+};
 use crate::pact::condition::Subject;
 use crate::pact::constraint::Outcome;
 use crate::pact::index::Found;
@@ -70,11 +72,19 @@ pub(super) fn candidates(pact: &Pact, action: &Action, naming: &Naming, found: &
         pact.index.tools(capability, |number| found.push(number));
     }
     if let Some(natural) = &naming.natural {
-        pact.index.tools(natural, |number| if restrains(number) { found.push(number) });
+        pact.index.tools(natural, |number| {
+            if restrains(number) {
+                found.push(number)
+            }
+        });
     }
     // What the table makes a tool is allowed as a tool or not at all; `http` clauses still restrain it.
     let counts = |number: u32| !naming.is_mapped_http || restrains(number);
-    pact.index.others(&action.target, |number| if counts(number) { found.push(number) });
+    pact.index.others(&action.target, |number| {
+        if counts(number) {
+            found.push(number)
+        }
+    });
 }
 
 fn openings(pact: &Pact, family: Family, upstream: &str, found: &mut Found) {

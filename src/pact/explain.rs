@@ -56,7 +56,9 @@ pub fn explain(pact: &Pact, action: &Action, facts: &Facts<'_>) -> Explanation {
     });
     let clauses = clauses.collect();
     let mut name = format!("{} {}", action.target.kind().name(), action.target);
-    if let Some(capability) = naming.capability.filter(|capability| **capability != *action.target.to_string()) {
+    if let Some(capability) =
+        naming.capability.filter(|capability| **capability != *action.target.to_string())
+    {
         name = format!("{name}, which is {capability}");
     }
     Explanation { action: name, tier: facts.tier, verdict, clauses }

@@ -52,7 +52,9 @@ fn lacking(clause: &Clause, subject: &Subject<'_>) -> Option<String> {
     let fields = &subject.action.fields;
     let unmet = |constraint: &&Constraint| constraint.outcome(fields) != Outcome::Met;
     let mut parts: Vec<String> = clause.constraints.iter().filter(unmet).map(in_words).collect();
-    if let Some(condition) = clause.condition.as_ref().filter(|condition| condition.evaluate(subject) != Ok(true)) {
+    if let Some(condition) =
+        clause.condition.as_ref().filter(|condition| condition.evaluate(subject) != Ok(true))
+    {
         parts.push(format!("`{}`", shorten(condition.text())));
     }
     if let Some(floor) = clause.floor.filter(|floor| subject.tier < *floor) {

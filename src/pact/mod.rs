@@ -11,7 +11,6 @@ mod address;
 mod condition;
 mod constraint;
 mod index;
-mod instead;
 mod limit;
 mod pattern;
 mod selector;
@@ -23,6 +22,7 @@ mod terms;
 
 mod decide;
 mod explain;
+mod instead;
 mod schema;
 mod set;
 

@@ -218,7 +218,9 @@ impl<'de> Deserializer<'de> for Reader<'de> {
             (AT, _) => visitor.visit_seq(Placed { reader: self, next: 0 }),
             (CONSTANT, _) => self.constant(visitor),
             (MANY, Value::List(items)) => visitor.visit_seq(Items { reader: self, rest: items.iter() }),
-            (MANY, _) => visitor.visit_seq(Items { reader: self, rest: std::slice::from_ref(self.node).iter() }),
+            (MANY, _) => {
+                visitor.visit_seq(Items { reader: self, rest: std::slice::from_ref(self.node).iter() })
+            }
             _ => self.locate(visitor.visit_newtype_struct(self)),
         }
     }
@@ -314,7 +316,6 @@ impl<'de> MapAccess<'de> for Members<'de> {
         }
     }
 }
-
 
 /// A node as place and value: start, end, and the value last.
 struct Placed<'a> {

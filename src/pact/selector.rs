@@ -55,9 +55,15 @@ impl Selector {
                     _ => None,
                 };
                 let whole = spelled(target);
-                whole.as_deref().into_iter().chain(peer).any(|name| globs.iter().any(|glob| glob.matches(name)))
+                whole
+                    .as_deref()
+                    .into_iter()
+                    .chain(peer)
+                    .any(|name| globs.iter().any(|glob| glob.matches(name)))
             }
-            (Patterns::Http(patterns), Target::Http(http)) => patterns.iter().any(|pattern| pattern.matches(http)),
+            (Patterns::Http(patterns), Target::Http(http)) => {
+                patterns.iter().any(|pattern| pattern.matches(http))
+            }
             (Patterns::Endpoints(patterns), Target::Opaque { host, port }) => {
                 patterns.iter().any(|pattern| pattern.matches(host, *port))
             }
@@ -96,9 +102,10 @@ impl SelectorIndex {
             Patterns::Names(_) | Patterns::Endpoints(_) => vec![],
         });
         let endpoints = selectors.clone().flat_map(|(selector, number)| match &selector.patterns {
-            Patterns::Endpoints(patterns) => {
-                patterns.iter().map(|pattern| (host_literal(pattern.host()), pattern.clone(), number)).collect()
-            }
+            Patterns::Endpoints(patterns) => patterns
+                .iter()
+                .map(|pattern| (host_literal(pattern.host()), pattern.clone(), number))
+                .collect(),
             Patterns::Names(_) | Patterns::Http(_) => vec![],
         });
         Self {

@@ -59,7 +59,9 @@ impl PactSet {
         for number in found.sorted() {
             let pact = usize::try_from(*number).ok().and_then(|at| self.pacts.get(at));
             match pact {
-                Some(pact) if last != Some(number) && pact.mode == Mode::Enforce => governing.enforcing = Some(pact),
+                Some(pact) if last != Some(number) && pact.mode == Mode::Enforce => {
+                    governing.enforcing = Some(pact)
+                }
                 Some(pact) if last != Some(number) => governing.observing.push(pact),
                 _ => {}
             }
@@ -94,7 +96,9 @@ fn same_names(pacts: &[Pact]) -> Diagnostics {
             Some(first) => {
                 let message = format!("pact `{}` is also in {}", pact.name, first.file());
                 let place = pact.agents.first().map_or(0..0, |(place, _)| place.clone());
-                found.push(Diagnostic::error(&pact.file, place, message).remedy("give each pact its own name"));
+                found.push(
+                    Diagnostic::error(&pact.file, place, message).remedy("give each pact its own name"),
+                );
             }
             None => {
                 names.insert(pact.name.as_str(), pact);
@@ -110,13 +114,16 @@ fn shared_agents(pacts: &[Pact]) -> Diagnostics {
     for (n, second) in enforcing.iter().enumerate() {
         for first in enforcing.iter().take(n) {
             for (place, own) in &second.agents {
-                let Some((_, other)) = first.agents.iter().find(|(_, other)| other.overlaps(own)) else { continue };
+                let Some((_, other)) = first.agents.iter().find(|(_, other)| other.overlaps(own)) else {
+                    continue;
+                };
                 let message = format!(
                     "`{own}` is also governed by pact `{}` in {}, by `{other}`; one pact enforces",
                     first.name,
                     first.file()
                 );
-                let remedy = "name agents that no other pact governs, or write `mode: observe` in one of the two";
+                let remedy =
+                    "name agents that no other pact governs, or write `mode: observe` in one of the two";
                 found.push(Diagnostic::error(&second.file, place.clone(), message).remedy(remedy));
             }
         }

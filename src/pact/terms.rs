@@ -213,7 +213,8 @@ impl Pact {
     /// The limits with a rate that count an action, in the order of the file. A tool is counted by its capability and
     /// by its natural name.
     pub fn limits_on<'a>(&'a self, action: &'a Action) -> impl Iterator<Item = &'a Limit> {
-        let naming = if self.limits.is_empty() { Naming::default() } else { self.tools.naming(&action.target) };
+        let naming =
+            if self.limits.is_empty() { Naming::default() } else { self.tools.naming(&action.target) };
         let counts = move |limit: &&Limit| limit.has_rate && limit.selector.selects(&action.target, &naming);
         self.limits.iter().filter(counts)
     }
@@ -243,7 +244,8 @@ impl Openings {
                 first_segment(glob, separator).into_iter().for_each(&mut open);
                 if clause.selector.kind == ActionKind::Tool {
                     let behind = servers.iter().filter(|(capability, _)| glob.matches(capability));
-                    let exact = behind.flat_map(|(_, servers)| servers).filter_map(|s| Glob::parse(s, b'.').ok());
+                    let exact =
+                        behind.flat_map(|(_, servers)| servers).filter_map(|s| Glob::parse(s, b'.').ok());
                     exact.for_each(&mut open);
                 }
             }

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::{
-    Action, AgentId, Decimal, Dialect, Family, HttpTarget, Json, Reason, Ruling, Target, Timestamp, ToolRef, TrustTier,
-    UpstreamName, Verdict,
+    Action, AgentId, Decimal, Dialect, Family, HttpTarget, Json, Reason, Ruling, Target, Timestamp, ToolRef,
+    TrustTier, UpstreamName, Verdict,
 };
 
 const REFUNDS: &str = include_str!("../../tests/corpus/pact/refunds.yaml");
@@ -95,10 +95,22 @@ fn the_refunds_pact_says_what_its_author_meant() {
     use TrustTier::{Probation, Restricted, Standard, Suspended};
     for (tier, action, expected) in [
         (Standard, capability("payments.refund", "{amount: 80, currency: EUR}"), "allow - [refund-small]"),
-        (Probation, capability("payments.refund", "{amount: 80, currency: EUR}"), "ask approval-required [refund-small]"),
+        (
+            Probation,
+            capability("payments.refund", "{amount: 80, currency: EUR}"),
+            "ask approval-required [refund-small]",
+        ),
         (Standard, capability("payments.refund", "{amount: 5000, currency: EUR}"), "deny no-clause []"),
-        (Standard, capability("payments.refund", "{amount: '80', currency: EUR}"), "ask approval-required [refund-large]"),
-        (Standard, capability("payments.refund", "{amount: 100.00000000000000000001, currency: EUR}"), "ask approval-required [refund-large]"),
+        (
+            Standard,
+            capability("payments.refund", "{amount: '80', currency: EUR}"),
+            "ask approval-required [refund-large]",
+        ),
+        (
+            Standard,
+            capability("payments.refund", "{amount: 100.00000000000000000001, currency: EUR}"),
+            "ask approval-required [refund-large]",
+        ),
         (Standard, capability("payments.refund", "{amount: 100.0, currency: EUR}"), "allow - [refund-small]"),
         (Standard, capability("payments.refund", "{currency: EUR}"), "ask approval-required [refund-large]"),
         (Standard, capability("payments.refund", "{amount: 80, currency: GBP}"), "deny no-clause []"),
@@ -264,7 +276,8 @@ fn what_is_not_read_is_denied_unless_a_clause_names_it() {
     let opaque = |host: &str, port| action(Target::Opaque { host: host.to_owned(), port }, "{}");
     let resource =
         |uri: &str| action(Target::Resource { server: upstream("files"), uri: uri.to_owned() }, "{}");
-    let prompt = |fields| action(Target::Prompt { server: upstream("files"), name: "sum".to_owned() }, fields);
+    let prompt =
+        |fields| action(Target::Prompt { server: upstream("files"), name: "sum".to_owned() }, fields);
     let peer = |skill: Option<&str>| {
         action(Target::Agent { peer: "billing".to_owned(), skill: skill.map(str::to_owned) }, "{}")
     };
@@ -294,17 +307,16 @@ fn a_refused_agent_learns_what_it_may_do_instead() {
     for (action, expected) in [
         (
             capability("payments.refund", "{amount: 5000, currency: EUR}"),
-            Some("`args.amount` at most 100; or `args.amount` more than 100 and at most 1000 and a person's approval"),
+            Some(
+                "`args.amount` at most 100; or `args.amount` more than 100 and at most 1000 and a person's approval",
+            ),
         ),
         (model("openai/gpt-4o-mini", "{max_tokens: 5000}"), Some("`max_tokens` at most 4096")),
         (
             model("openai/gpt-5", "{max_tokens: 5}"),
             Some("model `openai/gpt-4o-mini` or `anthropic/claude-sonnet-*`"),
         ),
-        (
-            mcp("payments", "charge", "{}"),
-            Some("tool `orders.get` or `orders.search` or `payments.refund`"),
-        ),
+        (mcp("payments", "charge", "{}"), Some("tool `orders.get` or `orders.search` or `payments.refund`")),
         (http("DELETE", "api.shop.example", "/", "{}"), None),
         (http("GET", "api.shop.example", "/", "{}"), None),
     ] {
@@ -343,7 +355,10 @@ fn one_pact_enforces_and_any_number_observe() {
     let governing = |agent: &str| {
         let governing = set.governing(&AgentId::new(agent).unwrap());
         let name = |pact: &Arc<Pact>| pact.name().to_string();
-        (governing.enforcing.map(name), governing.observing.into_iter().map(name).collect::<Vec<_>>().join(" "))
+        (
+            governing.enforcing.map(name),
+            governing.observing.into_iter().map(name).collect::<Vec<_>>().join(" "),
+        )
     };
     assert_eq!(governing("refunds-eu"), (Some("a".to_owned()), "b d".to_owned()));
     assert_eq!(governing("support"), (Some("c".to_owned()), "b".to_owned()));
@@ -429,7 +444,8 @@ use crate::domain::Digest;
 
 #[test]
 fn numbers_of_a_pact_are_exact() {
-    let pact = pact("clauses:\n- {id: a, allow: {tool: t}, where: {args.n: {max: 0.1000000000000000000001}}}");
+    let pact =
+        pact("clauses:\n- {id: a, allow: {tool: t}, where: {args.n: {max: 0.1000000000000000000001}}}");
     let n = |text: &str| capability("t", &format!("{{n: {text}}}"));
     assert_eq!(judge(&pact, &n("0.1000000000000000000001"), TrustTier::Standard).ruling, Ruling::Allow);
     assert_eq!(judge(&pact, &n("0.1000000000000000000002"), TrustTier::Standard).ruling, Ruling::Deny);

@@ -117,7 +117,11 @@ impl ToolTable {
     }
 
     fn row(&self, row: &Row) -> Naming {
-        Naming { capability: self.capability(row.capability), natural: row.natural.clone(), is_mapped_http: false }
+        Naming {
+            capability: self.capability(row.capability),
+            natural: row.natural.clone(),
+            is_mapped_http: false,
+        }
     }
 
     fn capability(&self, number: u32) -> Option<Arc<str>> {

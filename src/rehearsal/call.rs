@@ -59,7 +59,8 @@ fn target(form: &str, name: &str) -> Result<Target, Wrong> {
         parts.ok_or_else(|| (format!("`{name}` is not in full"), format!("write `{what}`")))
     };
     let server = |server: &str| {
-        UpstreamName::new(server).map_err(|e| (e.to_string(), "write the upstream's name in the config".to_owned()))
+        UpstreamName::new(server)
+            .map_err(|e| (e.to_string(), "write the upstream's name in the config".to_owned()))
     };
     Ok(match form {
         "tool" => Target::Tool(ToolRef::Capability(name.to_owned())),
@@ -104,13 +105,17 @@ fn http(text: &str) -> Result<HttpTarget, Wrong> {
         None => (rest, "/"),
     };
     let (host, port) = endpoint(authority, if scheme == "http" { 80 } else { 443 })?;
-    let method = http::Method::from_bytes(method.as_bytes()).map_err(|error| (error.to_string(), example()))?;
+    let method =
+        http::Method::from_bytes(method.as_bytes()).map_err(|error| (error.to_string(), example()))?;
     http_target(&method, scheme, &host, port, path).map_err(|error| (error.to_string(), example()))
 }
 
 fn endpoint(text: &str, implied: u16) -> Result<(String, u16), Wrong> {
     let example = || "write `host` or `host:port`".to_owned();
-    let (host, port) = match text.rsplit_once(':').filter(|(host, _)| !host.contains(':') || host.ends_with(']')) {
+    let (host, port) = match text
+        .rsplit_once(':')
+        .filter(|(host, _)| !host.contains(':') || host.ends_with(']'))
+    {
         Some((host, port)) => (host, port.parse().map_err(|_| (format!("`{port}` is no port"), example()))?),
         None => (text, implied),
     };
@@ -121,13 +126,14 @@ fn endpoint(text: &str, implied: u16) -> Result<(String, u16), Wrong> {
 /// The dialect that a call of that kind comes in; of a model, the one of its provider.
 fn dialect(target: &Target) -> Dialect {
     match (target.kind(), target) {
-        (ActionKind::Model | ActionKind::HostedTool, Target::Model { provider, .. } | Target::HostedTool { provider, .. })
-            if provider == "anthropic" =>
-        {
-            Dialect::Anthropic
-        }
+        (
+            ActionKind::Model | ActionKind::HostedTool,
+            Target::Model { provider, .. } | Target::HostedTool { provider, .. },
+        ) if provider == "anthropic" => Dialect::Anthropic,
         (ActionKind::Model | ActionKind::HostedTool, _) => Dialect::OpenAi,
-        (ActionKind::Tool | ActionKind::Resource | ActionKind::Prompt | ActionKind::Protocol, _) => Dialect::Mcp,
+        (ActionKind::Tool | ActionKind::Resource | ActionKind::Prompt | ActionKind::Protocol, _) => {
+            Dialect::Mcp
+        }
         (ActionKind::Http | ActionKind::Agent, _) => Dialect::Http,
         (ActionKind::Opaque, _) => Dialect::Opaque,
     }
@@ -142,7 +148,9 @@ mod tests {
         let file = File::new("call", text);
         let node = document::read(&file).unwrap();
         read_call(&file, &node)
-            .map(|action| format!("{} {} {}", action.target.kind().name(), action.target, action.fields.canonical()))
+            .map(|action| {
+                format!("{} {} {}", action.target.kind().name(), action.target, action.fields.canonical())
+            })
             .map_err(|wrong| wrong.message)
     }
 
@@ -152,7 +160,10 @@ mod tests {
             ("{tool: a.b, args: {n: 1.50, s: 'x'}}", Ok(r#"tool a.b {"args":{"n":1.5,"s":"x"}}"#)),
             (r#"{"model": "openai/gpt-4o", "max_tokens": 5}"#, Ok(r#"model openai/gpt-4o {"max_tokens":5}"#)),
             ("{http: 'DELETE https://API.example/a/../b'}", Ok("http DELETE https://api.example/b {}")),
-            ("{http: GET a.example, query: {x: y}}", Ok(r#"http GET https://a.example/ {"query":{"x":"y"}}"#)),
+            (
+                "{http: GET a.example, query: {x: y}}",
+                Ok(r#"http GET https://a.example/ {"query":{"x":"y"}}"#),
+            ),
             ("{resource: 'docs/file:///a'}", Ok("resource docs/file:///a {}")),
             ("{opaque: a.example}", Ok("opaque a.example:443 {}")),
             ("{opaque: '[2001:db8::1]:8443'}", Ok("opaque 2001:db8::1:8443 {}")),

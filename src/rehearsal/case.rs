@@ -138,7 +138,12 @@ impl Notes<'_> {
         self.found.push(Diagnostic::error(self.file, place, message).remedy(remedy));
     }
 
-    fn required<'v, T>(&mut self, name: &str, owner: Place, value: Option<&'v At<T>>) -> Option<(Place, &'v T)> {
+    fn required<'v, T>(
+        &mut self,
+        name: &str,
+        owner: Place,
+        value: Option<&'v At<T>>,
+    ) -> Option<(Place, &'v T)> {
         if value.is_none() {
             let place = owner.start..owner.start.saturating_add(1);
             self.error(place, format!("`{name}` is missing"), format!("add `{name}: …` here"));
@@ -195,7 +200,11 @@ fn moment(text: Option<&At<String>>, notes: &mut Notes<'_>) -> Option<Timestamp>
     let (place, text) = at.read()?;
     let moment = Timestamp::parse_rfc3339(text);
     if moment.is_none() {
-        notes.error(place.clone(), format!("`{text}` is no time"), "write one such as `2026-11-18T10:00:00Z`");
+        notes.error(
+            place.clone(),
+            format!("`{text}` is no time"),
+            "write one such as `2026-11-18T10:00:00Z`",
+        );
     }
     moment
 }

@@ -56,7 +56,9 @@ fn collect(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), 
             _ if hidden => {}
             true if depth > 0 => collect(&path, depth - 1, found)?,
             true => {}
-            false if path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml") => found.push(path),
+            false if path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml") => {
+                found.push(path)
+            }
             false => {}
         }
     }

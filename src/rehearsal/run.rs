@@ -39,7 +39,8 @@ pub fn run(folder: &Path) -> Result<Report, FileError> {
             }
         }
     }
-    report.coverage = shelves.values().flat_map(|shelf| shelf.rows.values()).filter_map(Row::coverage).collect();
+    report.coverage =
+        shelves.values().flat_map(|shelf| shelf.rows.values()).filter_map(Row::coverage).collect();
     Ok(report)
 }
 
@@ -131,7 +132,11 @@ fn differences(expected: &Expected, found: &Explanation) -> Vec<String> {
     }
     if expected.reason.is_some_and(|reason| verdict.reason != Some(reason)) {
         let name = |reason: Option<crate::domain::Reason>| reason.map_or("none", crate::domain::Reason::name);
-        differences.push(format!("expected reason {}, found {}", name(expected.reason), name(verdict.reason)));
+        differences.push(format!(
+            "expected reason {}, found {}",
+            name(expected.reason),
+            name(verdict.reason)
+        ));
     }
     differences
 }

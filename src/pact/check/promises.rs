@@ -42,7 +42,8 @@ fn obligation(place: &Place, source: &Obligation, notes: &mut Notes<'_>) {
     notes.required(place, "id", source.id.as_ref());
     notes.required(place, "dimension", source.dimension.as_ref());
     notes.required(place, "window", source.window.as_ref());
-    let samples = notes.required(place, "min_samples", source.min_samples.as_ref()).map(|(place, n)| (place, *n));
+    let samples =
+        notes.required(place, "min_samples", source.min_samples.as_ref()).map(|(place, n)| (place, *n));
     match (&source.at_least, &source.at_most) {
         (None, None) => notes.error(&start, "the obligation has no threshold", "add `at_least` or `at_most`"),
         (Some(_), Some(second)) => {
@@ -91,7 +92,13 @@ fn decidable(place: &Place, samples: u64, level: f64, notes: &mut Notes<'_>) {
     #[expect(clippy::cast_precision_loss, reason = "only the order of magnitude matters so far out")]
     let given = samples as f64;
     if given < needed {
-        let message = format!("{samples} samples cannot decide this threshold: even without a failure it takes {needed}");
-        notes.error(place, message, format!("write `min_samples: {needed}` or more, or a threshold further from the end"));
+        let message = format!(
+            "{samples} samples cannot decide this threshold: even without a failure it takes {needed}"
+        );
+        notes.error(
+            place,
+            message,
+            format!("write `min_samples: {needed}` or more, or a threshold further from the end"),
+        );
     }
 }

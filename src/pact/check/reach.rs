@@ -11,7 +11,8 @@ use crate::pact::tools::Forms;
 pub(super) fn check(pact: &Pact, rows: &[Forms], notes: &mut Notes<'_>) {
     if pact.clauses.iter().all(|clause| !permits(clause.ruling)) && !pact.clauses.is_empty() {
         let place = pact.clauses.first().and_then(|clause| clause.selector.places.first());
-        let remedy = "add an `allow` or `ask` clause, or leave the pact out: an agent without one may do nothing";
+        let remedy =
+            "add an `allow` or `ask` clause, or leave the pact out: an agent without one may do nothing";
         notes.warn(&place.cloned().unwrap_or(0..0), "the pact only denies: nothing is allowed", remedy);
     }
     let denials: Vec<&Clause> =
@@ -25,13 +26,15 @@ pub(super) fn check(pact: &Pact, rows: &[Forms], notes: &mut Notes<'_>) {
 /// Reports the patterns of a clause that unconditional denials cover, where they cover all of them.
 fn shadowed(clause: &Clause, denials: &[&Clause], notes: &mut Notes<'_>) {
     let count = clause.selector.places.len();
-    let covering: Vec<&Clause> = (0..count).filter_map(|n| denials.iter().copied().find(|d| covers(d, clause, n))).collect();
+    let covering: Vec<&Clause> =
+        (0..count).filter_map(|n| denials.iter().copied().find(|d| covers(d, clause, n))).collect();
     if count == 0 || covering.len() < count {
         return;
     }
     let Some(first) = covering.first() else { return };
     let place = clause.selector.places.first().cloned().unwrap_or(0..0);
-    let message = format!("clause `{}` can never take effect: clause `{}` denies all of it", clause.id, first.id);
+    let message =
+        format!("clause `{}` can never take effect: clause `{}` denies all of it", clause.id, first.id);
     notes.error(&place, message, "narrow the denial with `where` or `when`, or remove this clause");
 }
 
@@ -41,9 +44,9 @@ fn covers(denial: &Clause, clause: &Clause, pattern: usize) -> bool {
         return false;
     }
     match (&denial.selector.patterns, &clause.selector.patterns) {
-        (Patterns::Names(ours), Patterns::Names(theirs)) => {
-            theirs.get(pattern).is_some_and(|theirs| ours.iter().any(|own| own.covers(theirs) || names_peer(denial, own, theirs)))
-        }
+        (Patterns::Names(ours), Patterns::Names(theirs)) => theirs.get(pattern).is_some_and(|theirs| {
+            ours.iter().any(|own| own.covers(theirs) || names_peer(denial, own, theirs))
+        }),
         (Patterns::Http(ours), Patterns::Http(theirs)) => {
             theirs.get(pattern).is_some_and(|theirs| ours.iter().any(|own| own.covers(theirs)))
         }
@@ -67,7 +70,11 @@ fn renamed(clause: &Clause, rows: &[Forms], notes: &mut Notes<'_>) {
     }
     let mut report = |place: Option<&Place>, what: &str, capability: &str| {
         let message = format!("`{what}` can never match here: the tools table makes it `{capability}`");
-        notes.error(&place.cloned().unwrap_or(0..0), message, format!("write `allow: {{tool: {capability}}}`"));
+        notes.error(
+            &place.cloned().unwrap_or(0..0),
+            message,
+            format!("write `allow: {{tool: {capability}}}`"),
+        );
     };
     let places = |n: usize| clause.selector.places.get(n);
     match (&clause.selector.patterns, clause.selector.kind) {
@@ -82,7 +89,9 @@ fn renamed(clause: &Clause, rows: &[Forms], notes: &mut Notes<'_>) {
         }
         (Patterns::Http(patterns), _) => {
             for (n, pattern) in patterns.iter().enumerate() {
-                if let Some(forms) = rows.iter().find(|forms| forms.http.iter().any(|own| own.covers(pattern))) {
+                if let Some(forms) =
+                    rows.iter().find(|forms| forms.http.iter().any(|own| own.covers(pattern)))
+                {
                     report(places(n), &pattern.to_string(), &forms.capability);
                 }
             }

@@ -14,7 +14,9 @@ pub(super) fn check(spec: &Spec, notes: &mut Notes<'_>) {
     }
     if let Some((_, Table(rows))) = spec.tools.as_ref().and_then(At::read) {
         let aliases = rows.iter().filter_map(|(_, forms)| forms.get()?.function.as_ref());
-        aliases.for_each(|at| warn(&at.place, "a `function` form", "calls that a model asks for are not judged"));
+        aliases.for_each(|at| {
+            warn(&at.place, "a `function` form", "calls that a model asks for are not judged")
+        });
     }
     let clauses = spec.clauses.as_ref().and_then(At::get).into_iter().flatten().filter_map(At::get);
     let selectors = clauses.flat_map(|clause| [&clause.allow, &clause.ask, &clause.deny]);

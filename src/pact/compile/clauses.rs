@@ -12,17 +12,22 @@ pub(super) fn compile(spec: &source::Spec, notes: &mut Notes<'_>) -> Vec<Clause>
     let Some((_, written)) = spec.clauses.as_ref().and_then(At::read) else { return vec![] };
     let ids = written.iter().filter_map(|clause| clause.get()?.id.as_ref()?.read());
     notes.unique("clause", ids.map(|(place, id)| (place, id.as_str())));
-    written.iter().filter_map(At::read).filter_map(|(place, clause)| clause_of(place, clause, notes)).collect()
+    written
+        .iter()
+        .filter_map(At::read)
+        .filter_map(|(place, clause)| clause_of(place, clause, notes))
+        .collect()
 }
 
 fn clause_of(place: &Place, source: &source::Clause, notes: &mut Notes<'_>) -> Option<Clause> {
-    let id = notes.required(place, "id", source.id.as_ref()).and_then(|(place, text)| match ClauseId::new(text) {
-        Ok(id) => Some(id),
-        Err(error) => {
-            notes.error(place, error.to_string(), "use letters, digits, `-`, `_` and `.`, at most 100");
-            None
-        }
-    });
+    let id =
+        notes.required(place, "id", source.id.as_ref()).and_then(|(place, text)| match ClauseId::new(text) {
+            Ok(id) => Some(id),
+            Err(error) => {
+                notes.error(place, error.to_string(), "use letters, digits, `-`, `_` and `.`, at most 100");
+                None
+            }
+        });
     let (ruling, written) = ruling(place, source, notes)?;
     let selector = selectors::compile(written, notes);
     let kind = selector.as_ref().map_or(ActionKind::Tool, |selector| selector.kind);
@@ -41,7 +46,8 @@ fn ruling<'s>(
     notes: &mut Notes<'_>,
 ) -> Option<(Ruling, &'s At<source::Selector>)> {
     let given = [(Ruling::Allow, &source.allow), (Ruling::Ask, &source.ask), (Ruling::Deny, &source.deny)];
-    let mut given = given.into_iter().filter_map(|(ruling, value)| value.as_ref().map(|value| (ruling, value)));
+    let mut given =
+        given.into_iter().filter_map(|(ruling, value)| value.as_ref().map(|value| (ruling, value)));
     let first = given.next();
     if first.is_none() {
         let place = place.start..place.start.saturating_add(1);
@@ -83,7 +89,11 @@ fn within(notes: &Notes<'_>, place: &Place, text: &str, finding: &Finding) -> Pl
 fn floor(ruling: Ruling, source: &source::Clause, notes: &mut Notes<'_>) -> Option<TrustTier> {
     if let Some(below) = &source.below {
         if source.tier.is_none() {
-            notes.error(&below.place, "`below` without `tier` never applies", "add `tier`, or leave `below` out");
+            notes.error(
+                &below.place,
+                "`below` without `tier` never applies",
+                "add `tier`, or leave `below` out",
+            );
         }
         if ruling != Ruling::Allow {
             let message = format!("`below` in a clause that says `{ruling}` has no effect");
@@ -92,7 +102,11 @@ fn floor(ruling: Ruling, source: &source::Clause, notes: &mut Notes<'_>) -> Opti
     }
     let (place, tier) = source.tier.as_ref()?.read()?;
     if ruling == Ruling::Deny {
-        notes.error(place, "a prohibition holds at every tier", "leave `tier` out, or use `when` with `tier`");
+        notes.error(
+            place,
+            "a prohibition holds at every tier",
+            "leave `tier` out, or use `when` with `tier`",
+        );
     }
     Some(match tier {
         source::Tier::Restricted => {
@@ -109,7 +123,11 @@ fn floor(ruling: Ruling, source: &source::Clause, notes: &mut Notes<'_>) -> Opti
 fn approvers(asks: bool, source: &source::Clause, notes: &mut Notes<'_>) -> Vec<String> {
     let Some((place, Many(names))) = source.approvers.as_ref().and_then(At::read) else { return vec![] };
     if !asks {
-        notes.error(place, "nobody is asked by this clause", "leave `approvers` out, or write `ask` or `below: ask`");
+        notes.error(
+            place,
+            "nobody is asked by this clause",
+            "leave `approvers` out, or write `ask` or `below: ask`",
+        );
     }
     if names.is_empty() {
         notes.error(place, "an empty list names nobody", "name who may say yes, or leave `approvers` out");

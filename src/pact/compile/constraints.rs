@@ -30,7 +30,11 @@ pub(super) fn compile(
         let Some((at, source)) = constraint.read() else { continue };
         let tests = tests(source, notes);
         if tests.is_empty() && says_nothing(source) {
-            notes.error(at, format!("nothing is said of `{text}`"), "write an operator, such as `eq`, `in` or `max`");
+            notes.error(
+                at,
+                format!("nothing is said of `{text}`"),
+                "write an operator, such as `eq`, `in` or `max`",
+            );
         }
         if tests.is_empty() {
             continue;
@@ -57,13 +61,14 @@ fn unknown_field(kind: ActionKind, place: &Place, text: &str, notes: &mut Notes<
 
 fn tests(source: &source::Constraint, notes: &mut Notes<'_>) -> Vec<Test> {
     let mut tests = Vec::new();
-    let number = |value: &Option<At<crate::pact::reader::Number>>| value.as_ref().and_then(|v| v.get().cloned());
+    let number =
+        |value: &Option<At<crate::pact::reader::Number>>| value.as_ref().and_then(|v| v.get().cloned());
     tests.extend(source.eq.as_ref().and_then(At::get).map(|constant| Test::Eq(constant.0.clone())));
     tests.extend(constants(source.one_of.as_ref(), notes).map(Test::In));
     tests.extend(constants(source.not_in.as_ref(), notes).map(Test::NotIn));
     tests.extend(number(&source.min).map(|bound| Test::Min(bound.0)));
-    tests.extend(number(&source.max).map(|bound| Test::Max(bound.0)));
     tests.extend(number(&source.above).map(|bound| Test::Above(bound.0)));
+    tests.extend(number(&source.max).map(|bound| Test::Max(bound.0)));
     tests.extend(number(&source.below).map(|bound| Test::Below(bound.0)));
     tests.extend(globs(source.glob.as_ref(), notes));
     tests.extend(regex(source.regex.as_ref(), notes));
@@ -75,8 +80,20 @@ fn tests(source: &source::Constraint, notes: &mut Notes<'_>) -> Vec<Test> {
 
 /// Whether no operator is written at all; one that could not be read has been reported.
 fn says_nothing(source: &source::Constraint) -> bool {
-    let source::Constraint { eq, one_of, not_in, min, max, above, below, glob, regex, length_max, present, subset_of } =
-        source;
+    let source::Constraint {
+        eq,
+        one_of,
+        not_in,
+        min,
+        max,
+        above,
+        below,
+        glob,
+        regex,
+        length_max,
+        present,
+        subset_of,
+    } = source;
     let numbers = [min, max, above, below].into_iter().all(Option::is_none);
     let lists = [one_of, not_in, subset_of].into_iter().all(Option::is_none);
     let texts = glob.is_none() && regex.is_none() && length_max.is_none();
@@ -100,7 +117,9 @@ fn globs(list: Option<&At<Many<String>>>, notes: &mut Notes<'_>) -> Option<Test>
     for (place, text) in list.iter().filter_map(At::read) {
         match Glob::parse_value(text) {
             Ok(_) if !is_regular(text) => {
-                let message = format!("`{text}` can never match: values with empty, `.` or `..` segments match no glob");
+                let message = format!(
+                    "`{text}` can never match: values with empty, `.` or `..` segments match no glob"
+                );
                 notes.error(place, message, "write the path without them, or use `regex` for other text");
             }
             Ok(glob) => globs.push(glob),
@@ -149,8 +168,10 @@ fn contradiction(field_type: &str, tests: &[Test]) -> Option<String> {
         _ => None,
     });
     if let Some(listed) = listed {
-        let satisfies = |constant: &Json| tests.iter().all(|test| test.outcome(Some(constant)) == Outcome::Met);
-        return (!listed.iter().any(satisfies)).then(|| "no value listed satisfies the other constraints".to_owned());
+        let satisfies =
+            |constant: &Json| tests.iter().all(|test| test.outcome(Some(constant)) == Outcome::Met);
+        return (!listed.iter().any(satisfies))
+            .then(|| "no value listed satisfies the other constraints".to_owned());
     }
     is_empty_range(tests).then(|| "no number lies within its bounds".to_owned())
 }
@@ -158,7 +179,9 @@ fn contradiction(field_type: &str, tests: &[Test]) -> Option<String> {
 fn speaks_of(test: &Test, kind: &str) -> bool {
     match test {
         Test::Eq(constant) => constant.kind() == kind,
-        Test::In(constants) | Test::NotIn(constants) => constants.iter().any(|constant| constant.kind() == kind),
+        Test::In(constants) | Test::NotIn(constants) => {
+            constants.iter().any(|constant| constant.kind() == kind)
+        }
         Test::Min(_) | Test::Max(_) | Test::Above(_) | Test::Below(_) => kind == "number",
         Test::Glob(_) | Test::Regex { .. } => kind == "string",
         Test::LengthMax(_) => matches!(kind, "string" | "array"),

@@ -16,13 +16,14 @@ pub(super) fn compile(spec: &source::Spec, notes: &mut Notes<'_>) -> Vec<Limit> 
 }
 
 fn limit_of(place: &Place, source: &source::Limit, notes: &mut Notes<'_>) -> Option<Limit> {
-    let id = notes.required(place, "id", source.id.as_ref()).and_then(|(place, text)| match LimitId::new(text) {
-        Ok(id) => Some(id),
-        Err(error) => {
-            notes.error(place, error.to_string(), "use letters, digits, `-`, `_` and `.`, at most 100");
-            None
-        }
-    });
+    let id =
+        notes.required(place, "id", source.id.as_ref()).and_then(|(place, text)| match LimitId::new(text) {
+            Ok(id) => Some(id),
+            Err(error) => {
+                notes.error(place, error.to_string(), "use letters, digits, `-`, `_` and `.`, at most 100");
+                None
+            }
+        });
     notes.required(place, "on", source.on.as_ref());
     let selector = source.on.as_ref().and_then(|on| selectors::compile(on, notes));
     if source.rate.is_none() && source.budget.is_none() {
@@ -62,7 +63,11 @@ fn rates(at: &At<source::Rates>, notes: &mut Notes<'_>) -> [Option<Rate>; 5] {
             }
             None => {
                 unreadable = true;
-                notes.error(place, format!("`{text}` is no rate"), "write one such as `120/min`: units are `s`, `min`, `h`, `day`");
+                notes.error(
+                    place,
+                    format!("`{text}` is no rate"),
+                    "write one such as `120/min`: units are `s`, `min`, `h`, `day`",
+                );
             }
         }
     }
@@ -85,7 +90,8 @@ fn burst(source: &source::Limit, notes: &mut Notes<'_>) {
 
 fn check_budget(place: &Place, source: &source::Budget, kind: Option<ActionKind>, notes: &mut Notes<'_>) {
     notes.required(place, "per", source.per.as_ref());
-    let simple = [source.usd.is_some(), source.tokens.is_some(), source.requests.is_some(), source.bytes.is_some()];
+    let simple =
+        [source.usd.is_some(), source.tokens.is_some(), source.requests.is_some(), source.bytes.is_some()];
     let units = simple.into_iter().filter(|given| *given).count() + usize::from(source.sum.is_some());
     if units != 1 {
         let remedy = "write one of `usd`, `tokens`, `requests`, `bytes`, or `sum` with `max`";
@@ -98,7 +104,11 @@ fn check_budget(place: &Place, source: &source::Budget, kind: Option<ActionKind>
         let field = Field::new(text);
         let known = kind.is_none_or(|kind| super::fields::field_type(kind, field.names()).is_some());
         if !known {
-            notes.error(place, format!("unknown field `{text}`"), format!("write `args.{text}` for an argument"));
+            notes.error(
+                place,
+                format!("unknown field `{text}`"),
+                format!("write `args.{text}` for an argument"),
+            );
         }
     }
     let zero = crate::domain::Decimal::from(0);
@@ -106,12 +116,22 @@ fn check_budget(place: &Place, source: &source::Budget, kind: Option<ActionKind>
         if let Some((place, number)) = number.read()
             && number.0 <= zero
         {
-            notes.error(place, "a budget of nothing lets nothing through", "write more than 0, or a deny clause");
+            notes.error(
+                place,
+                "a budget of nothing lets nothing through",
+                "write more than 0, or a deny clause",
+            );
         }
     }
-    for whole in [source.tokens.as_ref(), source.requests.as_ref(), source.bytes.as_ref()].into_iter().flatten() {
+    for whole in
+        [source.tokens.as_ref(), source.requests.as_ref(), source.bytes.as_ref()].into_iter().flatten()
+    {
         if let Some((place, 0)) = whole.read() {
-            notes.error(place, "a budget of nothing lets nothing through", "write more than 0, or a deny clause");
+            notes.error(
+                place,
+                "a budget of nothing lets nothing through",
+                "write more than 0, or a deny clause",
+            );
         }
     }
 }

@@ -55,7 +55,11 @@ impl Notes<'_> {
         let (place, text) = value?.read()?;
         let duration = parse_duration(text);
         if duration.is_none() {
-            self.error(place, format!("`{text}` is no length of time"), "write one such as `30s`, `15m`, `4h`, `7d`");
+            self.error(
+                place,
+                format!("`{text}` is no length of time"),
+                "write one such as `30s`, `15m`, `4h`, `7d`",
+            );
         }
         duration
     }

@@ -24,7 +24,8 @@ pub(super) fn compile(at: &At<source::Selector>, notes: &mut Notes<'_>) -> Optio
     let mut given = kinds.into_iter().filter_map(|(kind, value)| value.as_ref().map(|value| (kind, value)));
     let Some((kind, patterns)) = given.next() else {
         // An unknown kind has been reported as an unknown field.
-        let remedy = "write one of `model`, `tool`, `hosted_tool`, `resource`, `prompt`, `agent`, `http`, `opaque`";
+        let remedy =
+            "write one of `model`, `tool`, `hosted_tool`, `resource`, `prompt`, `agent`, `http`, `opaque`";
         notes.error(place, "nothing is selected", remedy);
         return None;
     };

@@ -143,7 +143,9 @@ impl Condition {
             | ExecutionError::UnsupportedBinaryOperator(..) => {
                 "`when` meets a value of a type that it does not speak of".to_owned()
             }
-            ExecutionError::UndeclaredReference(name) => format!("`when` reads `{name}`, which is not known here"),
+            ExecutionError::UndeclaredReference(name) => {
+                format!("`when` reads `{name}`, which is not known here")
+            }
             ExecutionError::IndexOutOfBounds(_) => "`when` reads past the end of a list".to_owned(),
             ExecutionError::FunctionError { function, .. } => format!("`{function}` fails in `when`"),
             ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => {
