@@ -13,7 +13,7 @@ use crate::config::Environment;
 use crate::config::mask::{mask_lines, mask_tree, mask_urls};
 use crate::config::units::{parse_duration, parse_size, print_duration, print_size};
 use crate::domain::Json;
-use crate::pact::diagnostics::{Diagnostic, Diagnostics, File, Severity};
+use crate::pact::diagnostics::{Diagnostic, Diagnostics, File};
 use crate::pact::document::{self, FILE_BYTES_MAX, Place};
 use crate::pact::reader::{self, At, Constant};
 
@@ -78,12 +78,6 @@ impl<'a> Notes<'a> {
     pub(super) fn warning(&mut self, place: &Place, message: impl Into<String>, remedy: impl Into<String>) {
         let message = mask_urls(&message.into());
         self.found.push(Diagnostic::warning(&self.shown, place.clone(), message).remedy(remedy));
-    }
-
-    /// How many errors were found so far.
-    #[cfg(feature = "plane")]
-    pub(super) fn errors(&self) -> usize {
-        self.found.iter().filter(|found| found.severity == Severity::Error).count()
     }
 
     /// A path of the file, counted from the file's folder.
