@@ -2,10 +2,8 @@
 
 pub mod ca;
 #[cfg(feature = "plane")]
-pub mod collector;
-#[cfg(feature = "plane")]
 pub mod demo;
-pub mod pact;
+
 pub mod proxy;
 pub mod sidecar;
 pub mod status;
@@ -27,16 +25,9 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Role {
     /// The whole loop in one process, on loopback, with a scripted agent.
-    #[cfg(feature = "plane")]
-    Demo(demo::DemoArgs),
     /// The sidecar: stands between an agent and everything it calls.
     Proxy(proxy::ProxyArgs),
     /// The collector: takes evidence in, sends tiers out.
-    #[cfg(feature = "plane")]
-    Collector(collector::CollectorArgs),
-    /// Check, explain and test pacts.
-    #[command(subcommand)]
-    Pact(pact::PactCommand),
     /// The interception authority.
     #[command(subcommand)]
     Ca(ca::Command),
@@ -44,18 +35,26 @@ enum Role {
     Status(status::StatusArgs),
 }
 
+/// An error and everything behind it, in one line.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(why) = cause {
+        text.push_str(": ");
+        text.push_str(&why.to_string());
+        cause = why.source();
+    }
+    text
+}
+
 /// Runs what the command line asks for.
 #[must_use]
 pub fn run() -> ExitCode {
     net::install_crypto_provider();
     match Cli::parse().role {
-        #[cfg(feature = "plane")]
-        Role::Demo(args) => demo::run(args),
-        Role::Proxy(args) => proxy::run(args),
-        #[cfg(feature = "plane")]
-        Role::Collector(args) => collector::run(args),
-        Role::Pact(command) => pact::run(command),
+        Role::Proxy(args) => proxy::run(&args),
         Role::Ca(command) => ca::run(command),
-        Role::Status(args) => status::run(args),
+        Role::Status(args) => status::run(&args),
     }
 }
+pub mod collector;

@@ -64,7 +64,7 @@ fn each(numbers: &[u32], mut visit: impl FnMut(u32)) {
 }
 
 /// The clauses that speak of the action.
-fn candidates(pact: &Pact, action: &Action, naming: &Naming, found: &mut Found) {
+pub(super) fn candidates(pact: &Pact, action: &Action, naming: &Naming, found: &mut Found) {
     let restrains = |number: u32| pact.clause(number).is_some_and(|clause| clause.ruling != Ruling::Allow);
     if let Some(capability) = &naming.capability {
         pact.index.tools(capability, |number| found.push(number));

@@ -201,6 +201,10 @@ impl<'de> Deserializer<'de> for Reader<'de> {
         self.deserialize_str(visitor)
     }
 
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+        visitor.visit_unit()
+    }
+
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
         visitor.visit_some(self)
     }
@@ -262,7 +266,6 @@ impl<'de> Deserializer<'de> for Reader<'de> {
 
     serde::forward_to_deserialize_any! {
         i8 i16 i32 i64 i128 u8 u16 u128 f32 f64 char bytes byte_buf unit unit_struct tuple tuple_struct
-        ignored_any
     }
 }
 
@@ -483,7 +486,8 @@ fn listed(names: &[&str]) -> String {
 }
 
 /// What the author may have meant: the closest name, or all of them.
-pub(crate) fn nearest(text: &str, names: &[&str]) -> String {
+#[must_use]
+pub fn nearest(text: &str, names: &[&str]) -> String {
     let near = names.iter().map(|name| (distance(text, name), name)).min();
     match near {
         Some((distance, name)) if distance <= 2 && distance < name.len() => format!("did you mean `{name}`?"),

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::domain::{Action, ActionKind, ClauseId, Digest, PactName, Ruling, TrustTier};
+use crate::domain::{Action, ActionKind, AgentId, ClauseId, Digest, PactName, Ruling, TrustTier};
 use crate::pact::condition::Condition;
 use crate::pact::constraint::Constraint;
 use crate::pact::diagnostics::File;
@@ -184,6 +184,12 @@ impl Pact {
     /// The agents it governs, as written.
     pub fn agents(&self) -> impl Iterator<Item = &str> {
         self.agents.iter().map(|(_, glob)| glob.text())
+    }
+
+    /// Whether it governs an agent.
+    #[must_use]
+    pub fn governs(&self, agent: &AgentId) -> bool {
+        self.agents.iter().any(|(_, glob)| glob.matches(agent.as_str()))
     }
 
     /// Its clauses, in the order of the file.

@@ -284,6 +284,35 @@ fn what_is_not_read_is_denied_unless_a_clause_names_it() {
 }
 
 #[test]
+fn a_refused_agent_learns_what_it_may_do_instead() {
+    let pact = load("refunds.yaml", REFUNDS).unwrap().pact;
+    let agent = AgentId::new("refunds-eu").unwrap();
+    let at = Timestamp::parse_rfc3339(WEDNESDAY).unwrap();
+    let instead = |action: &Action| {
+        allowed_instead(&pact, action, &Facts { agent: &agent, tier: TrustTier::Standard, at })
+    };
+    for (action, expected) in [
+        (
+            capability("payments.refund", "{amount: 5000, currency: EUR}"),
+            Some("`args.amount` at most 100; or `args.amount` more than 100 and at most 1000 and a person's approval"),
+        ),
+        (model("openai/gpt-4o-mini", "{max_tokens: 5000}"), Some("`max_tokens` at most 4096")),
+        (
+            model("openai/gpt-5", "{max_tokens: 5}"),
+            Some("model `openai/gpt-4o-mini` or `anthropic/claude-sonnet-*`"),
+        ),
+        (
+            mcp("payments", "charge", "{}"),
+            Some("tool `orders.get` or `orders.search` or `payments.refund`"),
+        ),
+        (http("DELETE", "api.shop.example", "/", "{}"), None),
+        (http("GET", "api.shop.example", "/", "{}"), None),
+    ] {
+        assert_eq!(instead(&action).as_deref(), expected, "{}", action.target);
+    }
+}
+
+#[test]
 fn limits_are_found_for_the_actions_they_count() {
     let pact = load("refunds.yaml", REFUNDS).unwrap().pact;
     let on = |action: &Action| pact.limits_on(action).map(|limit| limit.id.to_string()).collect::<Vec<_>>();

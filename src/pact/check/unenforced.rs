@@ -22,11 +22,7 @@ pub(super) fn check(spec: &Spec, notes: &mut Notes<'_>) {
         spec.limits.as_ref().and_then(At::get).into_iter().flatten().filter_map(At::get).collect();
     let limited = limits.iter().map(|limit| &limit.on);
     for selector in selectors.chain(limited).filter_map(|at| at.as_ref()?.get()) {
-        let Selector { hosted_tool, agent, .. } = selector;
-        if let Some(at) = hosted_tool {
-            warn(&at.place, "`hosted_tool`", "tools that a model's provider runs are not seen");
-        }
-        if let Some(at) = agent {
+        if let Selector { agent: Some(at), .. } = selector {
             warn(&at.place, "`agent`", "calls to other agents are judged as the HTTP calls they are");
         }
     }

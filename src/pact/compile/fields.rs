@@ -7,10 +7,12 @@ type FieldType = &'static str;
 
 /// Settings of a call to a model, in the dialects' own words.
 const MODEL: &[(&str, FieldType)] = &[
+    ("anthropic_beta", "array"),
     ("background", "boolean"),
     ("container", "any"),
     ("context_management", "any"),
     ("conversation", "any"),
+    ("fallbacks", "array"),
     ("frequency_penalty", "number"),
     ("function_call", "any"),
     ("functions", "array"),
@@ -24,6 +26,7 @@ const MODEL: &[(&str, FieldType)] = &[
     ("mcp_servers", "array"),
     ("metadata", "object"),
     ("modalities", "array"),
+    ("models", "array"),
     ("n", "number"),
     ("parallel_tool_calls", "boolean"),
     ("presence_penalty", "number"),
