@@ -45,7 +45,7 @@ pub fn run(args: &CollectorArgs) -> ExitCode {
         print!("{}", config.print());
         return ExitCode::SUCCESS;
     }
-    role::run(&config.log, &environment, serve(settings(config)))
+    role::run(&config.log.clone(), &environment, serve(settings(config)))
 }
 
 /// The collector's settings, from its config.
