@@ -6,14 +6,13 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use serde_json::Value;
 
-use crate::admin::pages::{self, CollectorPart, ListenerLine, PactLine, PactsPage, Status};
+use crate::admin::pages::{self, CollectorPart, ListenerLine, PactsPage, Status};
 use crate::admin::{Check, Page, Readiness, View};
 use crate::cli::sidecar::start::Shared;
 use crate::config;
 use crate::domain::{AgentId, Timestamp};
 use crate::enforce::Enforcer;
-use crate::link::{self, Link};
-use crate::pact::Pact;
+use crate::link::Link;
 use crate::telemetry::{ApprovalReading, EvidenceReading, LimitReading, Readings, TrustReading};
 use crate::trust::{Freshness, News};
 
@@ -52,7 +51,7 @@ impl Looking {
 
     fn pacts(&self) -> PactsPage {
         let Loaded { at, problem } = self.loaded();
-        pages::pacts(self.enforcer.pacts().iter().map(|pact| line(pact)), at, problem)
+        pages::pacts(&self.enforcer.pacts(), at, problem)
     }
 
     fn agents(&self) -> Vec<AgentId> {
@@ -67,7 +66,12 @@ impl Looking {
     fn status(&self) -> Status {
         let config = self.config.load();
         let collector = config.collector.as_ref().map(|wanted| {
-            collector(wanted.url.to_string(), self.link.as_ref().map(Link::stats).unwrap_or_default())
+            let stats = self.link.as_ref().map(Link::stats).unwrap_or_default();
+            CollectorPart {
+                url: wanted.url.to_string(),
+                delivering: stats.delivering,
+                feed_open: stats.feed_open,
+            }
         });
         Status {
             id: config.id.to_string(),
@@ -165,28 +169,4 @@ impl View for Looking {
             Page::Approvals => pages::json(&pages::approvals(&self.rooms.desk)),
         }
     }
-}
-
-fn line(pact: &Pact) -> PactLine {
-    PactLine {
-        name: pact.name().to_string(),
-        version: pact.version(),
-        digest: pact.digest().to_string(),
-        mode: pact.mode().name().to_owned(),
-        risk: pact.risk().name().to_owned(),
-        file: pact.file().to_owned(),
-        agents: pact.agents().map(str::to_owned).collect(),
-    }
-}
-
-fn collector(url: String, stats: link::Stats) -> CollectorPart {
-    let detail = format!(
-        "{} records delivered in {} batches, {} batches failed; {} statements taken, {} refused",
-        stats.records_delivered,
-        stats.batches_accepted,
-        stats.batches_failed + stats.batches_refused,
-        stats.statements_applied,
-        stats.statements_refused
-    );
-    CollectorPart { url, connected: stats.feed_open && stats.delivering, detail }
 }
