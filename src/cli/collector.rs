@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::center::{self, Center};
-use crate::collector::{self, KeyFileError, Plane, Settings};
 use crate::cli::{role, with_causes};
+use crate::collector::{self, KeyFileError, Plane, Settings};
 use crate::config;
 use crate::domain::{SharedClock, SystemClock};
 use crate::net::{BindError, Drain, Drained, Listener};

@@ -158,14 +158,3 @@ fn parse_tier(text: &str) -> Result<TrustTier, String> {
 fn parse_time(text: &str) -> Result<Timestamp, String> {
     Timestamp::parse_rfc3339(text).ok_or_else(|| "write a time such as 2026-11-18T10:00:00Z".to_owned())
 }
-
-/// An error and its causes in one line.
-fn chain(error: &dyn Error) -> String {
-    let mut said = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        said.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    said
-}

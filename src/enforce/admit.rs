@@ -27,7 +27,10 @@ impl Enforcer {
             decided.push(self.judge(caller, part, &sending).await);
         }
         if decided.iter().any(Result::is_err) {
-            return Err(decided.into_iter().map(|one| one.map_or_else(|no| no, Admission::withhold)).collect());
+            return Err(decided
+                .into_iter()
+                .map(|one| one.map_or_else(|no| no, Admission::withhold))
+                .collect());
         }
         let mut admitted = decided.into_iter().filter_map(Result::ok);
         match admitted.next() {

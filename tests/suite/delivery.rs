@@ -63,10 +63,7 @@ impl Sidecar {
 }
 
 fn tiers(dir: &Path, clock: &SharedClock) -> Arc<TierCache> {
-    let rule = Staleness {
-        sink_after: Duration::from_secs(60),
-        restrict_after: Duration::from_secs(600),
-    };
+    let rule = Staleness { sink_after: Duration::from_secs(60), restrict_after: Duration::from_secs(600) };
     Arc::new(TierCache::open(dir.join("tiers"), rule, TrustTier::Probation, Arc::clone(clock)))
 }
 
@@ -364,7 +361,8 @@ fn a_line_that_cannot_work_is_refused_at_the_start() {
         let token = pactgate::domain::Secret::new(token.to_owned());
         Settings::new(url.parse().unwrap(), token, *key.public(), pactgate::net::TrustRoots::none())
     };
-    for (url, token) in [("ftp://collector", "t"), ("unix:/run/collector", "t"), ("http://collector", "t\n")] {
+    for (url, token) in [("ftp://collector", "t"), ("unix:/run/collector", "t"), ("http://collector", "t\n")]
+    {
         let clock = SystemClock::shared();
         let spool = spool::Settings::new(dir.path().join("spool"), SidecarId::new("checkout-1").unwrap());
         let (recorder, _) = Recorder::start(spool, Arc::clone(&clock)).unwrap();

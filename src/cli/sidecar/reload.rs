@@ -43,7 +43,8 @@ fn watched(file: Option<&Path>, looking: &Looking) -> Vec<PathBuf> {
     let mut paths = config.pacts.clone();
     paths.extend(file.map(Path::to_owned));
     let tokens = config.agents.iter().filter_map(|agent| agent.token.as_ref());
-    let credentials = config.upstreams.iter().filter_map(|upstream| Some(&upstream.credential.as_ref()?.provided));
+    let credentials =
+        config.upstreams.iter().filter_map(|upstream| Some(&upstream.credential.as_ref()?.provided));
     paths.extend(tokens.chain(credentials).filter_map(|held| match &held.source {
         SecretSource::File(path) => Some(path.clone()),
         SecretSource::Env(_) => None,

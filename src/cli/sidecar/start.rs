@@ -143,10 +143,7 @@ impl Sidecar {
         let rooms = open_rooms(&config, &clock)?;
         pacts::introduce(&pact_set, &rooms.metrics);
         rooms.metrics.know_upstreams(config.upstreams.iter().map(|upstream| &upstream.name));
-        let settings = Settings {
-            digest_key: digest_key(&config)?,
-            patience: config.approvals.patience,
-        };
+        let settings = Settings { digest_key: digest_key(&config)?, patience: config.approvals.patience };
         let enforcer = Enforcer::new(pact_set, rooms.for_the_judge(), settings)?;
         let admin = admin::bind(&admin::Settings {
             address: config.admin.address,
@@ -268,13 +265,21 @@ fn digest_key(config: &config::Sidecar) -> Result<[u8; 32], StartError> {
     let path = config.data.join("digest.key");
     match std::fs::read(&path) {
         Ok(bytes) => bytes.try_into().map_err(|_| {
-            data(&path, io::Error::new(io::ErrorKind::InvalidData, "not 32 bytes; remove it to have a new one made"))
+            data(
+                &path,
+                io::Error::new(io::ErrorKind::InvalidData, "not 32 bytes; remove it to have a new one made"),
+            )
         }),
         Err(why) if why.kind() == io::ErrorKind::NotFound => {
             let mut key = [0; 32];
             aws_lc_rs::rand::fill(&mut key).map_err(|_| NoRandomness)?;
             let mut options = std::fs::OpenOptions::new();
-            let mut file = options.write(true).create_new(true).mode(0o600).open(&path).map_err(|why| data(&path, why))?;
+            let mut file = options
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&path)
+                .map_err(|why| data(&path, why))?;
             file.write_all(&key).and_then(|()| file.sync_all()).map_err(|why| data(&path, why))?;
             Ok(key)
         }

@@ -15,7 +15,9 @@ use pactgate::domain::{Digest, Secret};
 use pactgate::evidence::{Source, Verifier, read};
 use pactgate::link::Settings;
 use pactgate::net::TrustRoots;
-use pactgate::wire::{GapNotice, Position, Question, SignalRequest, SigningKey, Topic, split_events, write_event};
+use pactgate::wire::{
+    GapNotice, Position, Question, SignalRequest, SigningKey, Topic, split_events, write_event,
+};
 use tokio::sync::mpsc;
 
 /// What goes wrong with one request.
@@ -188,7 +190,8 @@ fn json(position: &Position) -> Response {
 
 /// A head that promises a body, and a connection that breaks before it is complete.
 fn hang_up() -> Response {
-    let pieces = futures_util::stream::iter([Ok(Bytes::from_static(b"{")), Err(std::io::Error::other("cut"))]);
+    let pieces =
+        futures_util::stream::iter([Ok(Bytes::from_static(b"{")), Err(std::io::Error::other("cut"))]);
     Body::from_stream(pieces).into_response()
 }
 
@@ -217,7 +220,9 @@ async fn take_events(State(double): State<CollectorDouble>, headers: HeaderMap, 
         Some(Fault::Busy) => (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "0")]).into_response(),
         Some(Fault::HangsUp | Fault::KeepsAndHangsUp) => hang_up(),
         Some(Fault::Gibberish) => "{\"accepted_through\":".into_response(),
-        Some(Fault::AnotherLog) => json(&Position { source: "pactgate://sidecar/other/0".into(), ..position }),
+        Some(Fault::AnotherLog) => {
+            json(&Position { source: "pactgate://sidecar/other/0".into(), ..position })
+        }
         Some(Fault::Boasts) => {
             json(&Position { accepted_through: position.accepted_through + 1000, ..position })
         }
