@@ -34,8 +34,9 @@ impl<'a> Names<'a> {
     }
 
     /// Checks a name against those before it in an object that started at `first`.
-    pub(super) fn admit(&self, first: usize, name: &str, distinct: Distinct) -> Result<(), Fault> {
-        if name.contains('\0') {
+    pub(super) fn admit(&self, first: usize, name: &Cow<'_, str>, distinct: Distinct) -> Result<(), Fault> {
+        // A bare NUL is no JSON: only a name that was unescaped can have one.
+        if matches!(name, Cow::Owned(text) if text.contains('\0')) {
             return Err(Fault::new(
                 Problem::Syntax,
                 "a NUL in a member's name, where some parsers stop reading",

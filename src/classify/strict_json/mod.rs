@@ -184,10 +184,14 @@ impl<'a> Reader<'a> {
 
     fn skip_string(&mut self) -> Result<(), Fault> {
         self.expect(b'"', "a string is due here")?;
-        self.run_of_text()?;
-        while self.peek() == Some(b'\\') {
-            self.at = text::escape(self.text.as_bytes(), self.at)?.1;
+        loop {
             self.run_of_text()?;
+            let bytes = self.text.as_bytes();
+            match (bytes.get(self.at), bytes.get(self.at + 1)) {
+                (Some(b'"'), _) => break,
+                (_, Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't')) => self.at += 2,
+                _ => self.at = text::escape(bytes, self.at)?.1,
+            }
         }
         self.at += 1;
         Ok(())
