@@ -7,14 +7,14 @@ use crate::classify::fault::Fault;
 use crate::classify::{Problem, RequestView};
 
 /// Fields by which some servers replace the method of a request.
-const METHOD_OVERRIDES: [HeaderName; 3] = [
+static METHOD_OVERRIDES: [HeaderName; 3] = [
     HeaderName::from_static("x-http-method-override"),
     HeaderName::from_static("x-http-method"),
     HeaderName::from_static("x-method-override"),
 ];
 
 /// Fields by which some servers replace its path.
-const PATH_OVERRIDES: [HeaderName; 2] =
+static PATH_OVERRIDES: [HeaderName; 2] =
     [HeaderName::from_static("x-original-url"), HeaderName::from_static("x-rewrite-url")];
 
 /// The value of a field that may stand once.
