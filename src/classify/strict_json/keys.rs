@@ -34,14 +34,7 @@ impl<'a> Names<'a> {
     }
 
     /// Checks a name against those before it in an object that started at `first`.
-    pub(super) fn admit(&self, first: usize, name: &Cow<'_, str>, distinct: Distinct) -> Result<(), Fault> {
-        // A bare NUL is no JSON: only a name that was unescaped can have one.
-        if matches!(name, Cow::Owned(text) if text.contains('\0')) {
-            return Err(Fault::new(
-                Problem::Syntax,
-                "a NUL in a member's name, where some parsers stop reading",
-            ));
-        }
+    pub(super) fn admit(&self, first: usize, name: &str, distinct: Distinct) -> Result<(), Fault> {
         if self.held.len() >= HELD_MAX {
             return Err(Fault::new(Problem::TooLarge, "too many members in one object"));
         }

@@ -113,6 +113,11 @@ impl<'a> Reader<'a> {
             self.blank();
             self.expect(b':', "a colon is due here")?;
             self.blank();
+            // A bare NUL is no JSON: only a name that was unescaped can have one.
+            if matches!(&name, Cow::Owned(text) if text.contains('\0')) {
+                let what = "a NUL in a member's name, where some parsers stop reading";
+                return Err(Fault::new(Problem::Syntax, what).at(name_at));
+            }
             self.names.admit(first, &name, distinct).map_err(|f| f.at(name_at).under_member(&name))?;
             each(self, &name).map_err(|fault| fault.under_member(&name))?;
             self.names.push(name);
