@@ -283,3 +283,6 @@ impl From<AddressError> for Fault {
         Self::new(Problem::Address, error.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests;
