@@ -9,7 +9,7 @@
 
 /// Requests as they stand on the wire, and what they are read as.
 mod classify_corpus;
-/// What fuzzing found, and the corpus cut short and changed, through every parser.
+/// Inputs saved from fuzz runs, and the corpus cut short and changed, through every parser.
 mod fuzz_corpus;
 /// A request as text, shared with the fuzz targets.
 #[path = "../fuzz/src/request.rs"]
