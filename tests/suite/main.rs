@@ -15,7 +15,7 @@ mod classify_corpus;
 mod clients;
 /// Records on their way to the collector, and its word on the way back.
 mod delivery;
-/// What fuzzing found, and the corpus cut short and changed, through every parser.
+/// Inputs saved from fuzz runs, and the corpus cut short and changed, through every parser.
 mod fuzz_corpus;
 /// TLS towards agents: leaves that every client accepts, and names that must agree.
 mod interception;
