@@ -23,6 +23,10 @@ mod net;
 mod classify_corpus;
 /// What fuzzing found, and the corpus cut short and changed, through every parser.
 mod fuzz_corpus;
+/// What is said of pacts, right and wrong ones.
+mod pacts;
+/// The shipped pacts: they load, explain themselves and pass their tests.
+mod policies;
 /// A request as text, shared with the fuzz targets.
 #[path = "../fuzz/src/request.rs"]
 mod request;
