@@ -74,27 +74,24 @@ impl Admin {
         let server = Server::new(serve_settings(), drain);
         let connections = Connections::new(PORT_CONNECTIONS_MAX);
         let at_port = Arc::new(Answerer::new(Door::Port, Arc::clone(&view)));
+        let at_socket = Arc::new(Answerer::new(Door::Socket, view));
         let port = self.port.run(&connections, drain, |accepted| {
             let (server, answerer) = (server.clone(), Arc::clone(&at_port));
             async move {
-                serve(&server, accepted.stream, answerer).await;
+                serve(server, accepted.stream, answerer).await;
                 drop(accepted.place);
             }
         });
-        let at_socket = Arc::new(Answerer::new(Door::Socket, view));
         let socket = async {
             let Some(socket) = self.socket else { return };
-            let handle = |stream| {
-                let (server, answerer) = (server.clone(), Arc::clone(&at_socket));
-                async move { serve(&server, stream, answerer).await }
-            };
+            let handle = |stream| serve(server.clone(), stream, Arc::clone(&at_socket));
             socket.run(drain, handle).await;
         };
         tokio::join!(port, socket);
     }
 }
 
-async fn serve<I>(server: &Server, io: I, answerer: Arc<Answerer>)
+async fn serve<I>(server: Server, io: I, answerer: Arc<Answerer>)
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

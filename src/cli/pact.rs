@@ -4,6 +4,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use crate::cli::with_causes;
 use crate::domain::{AgentId, Clock as _, SystemClock, Timestamp, TrustTier};
 use crate::pact::diagnostics::{Diagnostics, File};
 use crate::pact::{self, Facts, Pact, PactSet, document};
@@ -64,7 +65,7 @@ pub fn run(command: PactCommand) -> ExitCode {
             code
         }
         Err(error) => {
-            eprintln!("{}", chain(&*error));
+            eprintln!("{}", with_causes(&*error));
             ExitCode::FAILURE
         }
     }
@@ -156,15 +157,4 @@ fn parse_tier(text: &str) -> Result<TrustTier, String> {
 
 fn parse_time(text: &str) -> Result<Timestamp, String> {
     Timestamp::parse_rfc3339(text).ok_or_else(|| "write a time such as 2026-11-18T10:00:00Z".to_owned())
-}
-
-/// An error and its causes in one line.
-fn chain(error: &dyn Error) -> String {
-    let mut said = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        said.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    said
 }

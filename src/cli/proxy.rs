@@ -3,13 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use tokio::signal::unix::{SignalKind, signal};
-
-use crate::cli::sidecar::Sidecar;
+use crate::cli::sidecar::{self, Sidecar};
+use crate::cli::{role, with_causes};
 use crate::config;
 use crate::domain::SystemClock;
-use crate::net::Drained;
-use crate::telemetry;
 
 /// Arguments of `pactgate proxy`.
 #[derive(Debug, clap::Args)]
@@ -17,7 +14,7 @@ pub struct ProxyArgs {
     /// The sidecar's configuration file.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// Check the configuration and what it refers to, print it as it takes effect, and stop.
+    /// Check the configuration and the pacts it names, print it as it takes effect, and stop.
     #[arg(long)]
     check: bool,
 }
@@ -39,26 +36,16 @@ pub fn run(args: &ProxyArgs) -> ExitCode {
     if args.check {
         return check(&config);
     }
-    if let Err(why) = telemetry::start(&config.log, &environment) {
-        eprintln!("error: {why}");
-        return ExitCode::FAILURE;
-    }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(why) => {
-            eprintln!("error: cannot start: {why}");
-            return ExitCode::FAILURE;
-        }
-    };
-    runtime.block_on(serve(args.config.clone(), config))
+    role::run(&config.log.clone(), &environment, serve(args.config.clone(), config))
 }
 
 fn check(config: &config::Sidecar) -> ExitCode {
     print!("{}", config.print());
-    match crate::cli::sidecar::check_pacts(config) {
-        Ok(warnings) if warnings.is_empty() => ExitCode::SUCCESS,
+    match sidecar::check_pacts(config) {
         Ok(warnings) => {
-            eprintln!("{warnings}");
+            if !warnings.is_empty() {
+                eprintln!("{warnings}");
+            }
             ExitCode::SUCCESS
         }
         Err(why) => {
@@ -69,11 +56,6 @@ fn check(config: &config::Sidecar) -> ExitCode {
 }
 
 async fn serve(file: PathBuf, config: config::Sidecar) -> ExitCode {
-    let (Ok(mut term), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        eprintln!("error: cannot wait for signals");
-        return ExitCode::FAILURE;
-    };
     let sidecar = match Sidecar::start(Some(file), config, SystemClock::shared()) {
         Ok(sidecar) => sidecar,
         Err(why) => {
@@ -81,25 +63,10 @@ async fn serve(file: PathBuf, config: config::Sidecar) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    tokio::select! {
-        _ = term.recv() => tracing::info!("SIGTERM: draining"),
-        _ = interrupt.recv() => tracing::info!("SIGINT: draining"),
+    if !sidecar.warnings.is_empty() {
+        tracing::warn!("{}", sidecar.warnings);
     }
-    match sidecar.stop().await {
-        Drained::Clean => tracing::info!("drained"),
-        Drained::Cut { tasks } => tracing::warn!(tasks, "the drain's deadline came before the last calls ended"),
-    }
+    role::told_to_stop().await;
+    role::tell(sidecar.stop().await);
     ExitCode::SUCCESS
-}
-
-/// An error and everything behind it, in one line.
-pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(why) = cause {
-        text.push_str(": ");
-        text.push_str(&why.to_string());
-        cause = why.source();
-    }
-    text
 }

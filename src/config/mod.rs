@@ -3,6 +3,7 @@
 mod check;
 #[cfg(feature = "plane")]
 mod collector;
+mod mask;
 mod notes;
 mod place;
 mod print;

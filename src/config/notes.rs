@@ -10,15 +10,19 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::config::Environment;
+use crate::config::mask::{mask_lines, mask_tree, mask_urls};
 use crate::config::units::{parse_duration, parse_size, print_duration, print_size};
 use crate::domain::Json;
-use crate::pact::diagnostics::{Diagnostic, Diagnostics, File, Severity};
+use crate::pact::diagnostics::{Diagnostic, Diagnostics, File};
 use crate::pact::document::{self, FILE_BYTES_MAX, Place};
 use crate::pact::reader::{self, At, Constant};
 
 /// One file under check.
 pub(super) struct Notes<'a> {
+    /// What is read.
     file: File,
+    /// What is shown: the same, with secrets that should not be in it as stars.
+    shown: File,
     found: Diagnostics,
     /// The folder of the file: relative paths count from here.
     folder: PathBuf,
@@ -39,15 +43,19 @@ impl<'a> Notes<'a> {
             .map_err(|error| unreadable(&error))?;
         let absolute = std::path::absolute(path).map_err(|error| unreadable(&error))?;
         let folder = absolute.parent().unwrap_or(Path::new("/")).to_owned();
-        Ok(Self { file: File::new(&name, &text), found: Diagnostics::default(), folder, env })
+        let shown = File::new(&name, &mask_lines(&text));
+        Ok(Self { file: File::new(&name, &text), shown, found: Diagnostics::default(), folder, env })
     }
 
     /// The file as written; problems are noted.
     pub(super) fn read<T: for<'de> Deserialize<'de>>(&mut self) -> Option<T> {
         match document::read(&self.file) {
-            Ok(node) => reader::read(&self.file, &node, &mut self.found),
+            Ok(mut node) => {
+                self.shown = File::new(self.file.name(), &mask_tree(self.file.text(), &mut node));
+                reader::read(&self.shown, &node, &mut self.found)
+            }
             Err(problem) => {
-                self.found.push(problem);
+                self.found.push(Diagnostic { file: self.shown.clone(), ..problem });
                 None
             }
         }
@@ -63,16 +71,13 @@ impl<'a> Notes<'a> {
     }
 
     pub(super) fn error(&mut self, place: &Place, message: impl Into<String>, remedy: impl Into<String>) {
-        self.found.push(Diagnostic::error(&self.file, place.clone(), message).remedy(remedy));
+        let message = mask_urls(&message.into());
+        self.found.push(Diagnostic::error(&self.shown, place.clone(), message).remedy(remedy));
     }
 
     pub(super) fn warning(&mut self, place: &Place, message: impl Into<String>, remedy: impl Into<String>) {
-        self.found.push(Diagnostic::warning(&self.file, place.clone(), message).remedy(remedy));
-    }
-
-    /// How many errors were found so far.
-    pub(super) fn errors(&self) -> usize {
-        self.found.iter().filter(|found| found.severity == Severity::Error).count()
+        let message = mask_urls(&message.into());
+        self.found.push(Diagnostic::warning(&self.shown, place.clone(), message).remedy(remedy));
     }
 
     /// A path of the file, counted from the file's folder.

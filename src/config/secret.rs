@@ -56,7 +56,20 @@ impl Notes<'_> {
     ) -> Option<Provided> {
         let remedy = "write either `env: NAME` or `file: PATH`";
         let (place, source) = match (env, file) {
-            (Some(env), None) => env.read().map(|(place, name)| (place, SecretSource::Env(name.clone())))?,
+            (Some(env), None) => {
+                let (place, name) = env.read()?;
+                if !is_variable(name) {
+                    // What stands here may be the secret itself.
+                    let said = "this is not the name of an environment variable";
+                    self.error(
+                        place,
+                        said,
+                        "write the variable's name, such as `OPENAI_API_KEY`, never the secret",
+                    );
+                    return None;
+                }
+                (place, SecretSource::Env(name.clone()))
+            }
             (None, Some(file)) => {
                 file.read().map(|(place, path)| (place, SecretSource::File(self.path(path))))?
             }
@@ -107,4 +120,11 @@ impl Notes<'_> {
         }
         Ok(Secret::new(trimmed.to_owned()))
     }
+}
+
+/// Whether this can be the name of an environment variable.
+pub(super) fn is_variable(name: &str) -> bool {
+    let is_start = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_';
+    name.bytes().next().is_some_and(is_start)
+        && name.bytes().all(|byte| is_start(byte) || byte.is_ascii_digit())
 }

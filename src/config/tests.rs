@@ -225,3 +225,52 @@ scoring: {standard_lower: 0.75, half_life_s: 3600}
         assert!(!printed.contains("0123456789abcdef"), "{printed}");
     }
 }
+
+/// Every file of the corpus says exactly what stands beside it. Set `PACTGATE_BLESS` to write down what it says now.
+#[test]
+fn the_corpus_says_what_stands_beside_it() {
+    let corpus = PathBuf::from("tests/corpus/config");
+    let env = |name: &str| {
+        let value = match name {
+            "HOSTNAME" => "host-1",
+            "TOKEN_A" => "aaaaaaaaaaaaaaaaaaaaaaaa",
+            "TOKEN_B" => "bbbbbbbbbbbbbbbbbbbbbbbb",
+            "SHORT" => "abc",
+            _ => return None,
+        };
+        Some(value.to_owned())
+    };
+    let mut files: Vec<_> = fs::read_dir(&corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    files.sort();
+    assert!(files.len() >= 12, "the corpus is there");
+    for file in files {
+        let is_collector = file.file_name().unwrap().to_string_lossy().starts_with("collector");
+        let found =
+            if is_collector { collector_findings(&file, &env) } else { findings(load_sidecar(&file, &env)) };
+        let Some(found) = found else { continue };
+        let root = format!("{}/", std::env::current_dir().unwrap().display());
+        let found = format!("{}\n", found.to_string().replace(&root, ""));
+        assert!(!found.contains("hunter2"), "{found}");
+        let beside = file.with_extension("diagnostics");
+        if std::env::var_os("PACTGATE_BLESS").is_some() {
+            fs::write(&beside, &found).unwrap();
+        }
+        let expected = fs::read_to_string(&beside).unwrap_or_default();
+        assert_eq!(found, expected, "{}", file.display());
+    }
+}
+
+fn findings<T>(loaded: Result<(T, Diagnostics), Diagnostics>) -> Option<Diagnostics> {
+    Some(loaded.map_or_else(|problems| problems, |(_, warnings)| warnings))
+}
+
+#[cfg(feature = "plane")]
+fn collector_findings(file: &std::path::Path, env: &crate::config::Environment<'_>) -> Option<Diagnostics> {
+    findings(crate::config::load_collector(file, env))
+}
+
+#[cfg(not(feature = "plane"))]
+fn collector_findings(_: &std::path::Path, _: &crate::config::Environment<'_>) -> Option<Diagnostics> {
+    None
+}

@@ -61,7 +61,8 @@ impl ApprovalRelay {
             return Ok(());
         }
         for asked in waiting {
-            let posted = self.session.post(APPROVALS, "application/json", wire::write(&question(&asked))).await;
+            let posted =
+                self.session.post(APPROVALS, "application/json", wire::write(&question(&asked))).await;
             match posted {
                 Ok(_) => count(&self.counters.questions_delivered),
                 Err(trouble) if is_final(&trouble) => {
@@ -101,7 +102,12 @@ fn question(asked: &Asked) -> Question {
         },
         args_digest: question.args_digest,
         fields: Fields::of(&question.fields),
-        approvers: question.approvers.iter().take(LIST_MAX).map(|who| shown(who, APPROVER_BYTES_MAX)).collect(),
+        approvers: question
+            .approvers
+            .iter()
+            .take(LIST_MAX)
+            .map(|who| shown(who, APPROVER_BYTES_MAX))
+            .collect(),
         tier: question.tier,
         asked_at: question.asked_at,
         expires_at: asked.expires_at,

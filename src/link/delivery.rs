@@ -99,7 +99,7 @@ impl Delivery {
             self.declare_gap(held, first).await?;
             return Ok((Stand::Unknown, true));
         }
-        self.deliver(held, &entries).await
+        self.deliver(&entries).await
     }
 
     /// Asks the collector how far it has this log, and compares that with the log itself.
@@ -113,19 +113,19 @@ impl Delivery {
         }
         if theirs > self.recorder.acknowledged() {
             let last = self.read(theirs.saturating_sub(1), 1).await?;
-            let same = last.first().is_some_and(|last| {
-                last.sequence == theirs && Digest::of(&last.bytes) == position.head
-            });
+            let same = last
+                .first()
+                .is_some_and(|last| last.sequence == theirs && Digest::of(&last.bytes) == position.head);
             if !same {
                 return Err(Trouble::Fork { sequence: theirs });
             }
-            self.recorder.acknowledge(theirs);
+            self.acknowledge(theirs);
         }
         Ok(theirs)
     }
 
     /// Sends a batch that goes on where the collector stands.
-    async fn deliver(&self, held: u64, entries: &[Entry]) -> Result<(Stand, bool), Trouble> {
+    async fn deliver(&self, entries: &[Entry]) -> Result<(Stand, bool), Trouble> {
         let batch = wire::join_events(entries.iter().map(|entry| entry.bytes.as_slice()));
         let answer = self.session.post(EVENTS, BATCH, batch).await.inspect_err(|trouble| {
             let refused = trouble.is_refusal();
@@ -134,15 +134,22 @@ impl Delivery {
         let position = self.position(&answer)?;
         let through = position.accepted_through;
         let Some(last) = entries.iter().find(|entry| entry.sequence == through) else {
-            return Err(Trouble::Nonsense { what: "it says to hold records that it was not sent, or none of these" });
+            return Err(Trouble::Nonsense {
+                what: "it says to hold records that it was not sent, or none of these",
+            });
         };
         if Digest::of(&last.bytes) != position.head {
             return Err(Trouble::Fork { sequence: through });
         }
-        self.recorder.acknowledge(through);
+        self.acknowledge(through);
         count(&self.counters.batches_accepted);
-        self.counters.records_delivered.fetch_add(through.saturating_sub(held), Ordering::Relaxed);
         Ok((Stand::Through(through), true))
+    }
+
+    fn acknowledge(&self, through: u64) {
+        let fresh = through.saturating_sub(self.recorder.acknowledged());
+        self.recorder.acknowledge(through);
+        self.counters.records_delivered.fetch_add(fresh, Ordering::Relaxed);
     }
 
     /// The collector asks for records that it had acknowledged and that are gone here: it has lost them, as after
@@ -168,7 +175,8 @@ impl Delivery {
     }
 
     fn position(&self, body: &[u8]) -> Result<Position, Trouble> {
-        let position: Position = wire::read(body).map_err(|_| Trouble::Nonsense { what: "it is no position" })?;
+        let position: Position =
+            wire::read(body).map_err(|_| Trouble::Nonsense { what: "it is no position" })?;
         if position.source != self.recorder.source().to_string() {
             return Err(Trouble::Nonsense { what: "it speaks of another log" });
         }

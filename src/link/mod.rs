@@ -17,4 +17,3 @@ mod trouble;
 pub use door::{Link, LinkError};
 pub use settings::Settings;
 pub use stats::Stats;
-

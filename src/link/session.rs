@@ -66,7 +66,11 @@ impl Session {
     pub(super) async fn stream(&self, path: &str) -> Result<Incoming, Trouble> {
         let answer = self.send(Method::GET, path, &[], None).await?;
         if answer.status() != StatusCode::OK {
-            return Err(self.whole(answer).await.err().unwrap_or(Trouble::Nonsense { what: "a feed without a body" }));
+            return Err(self
+                .whole(answer)
+                .await
+                .err()
+                .unwrap_or(Trouble::Nonsense { what: "a feed without a body" }));
         }
         Ok(answer.into_body())
     }
@@ -80,8 +84,11 @@ impl Session {
     ) -> Result<Response<Incoming>, Trouble> {
         let mut request = Request::new(Body::Empty);
         *request.method_mut() = method;
-        *request.uri_mut() =
-            self.address(path, query).as_str().parse().map_err(|_| Trouble::Nonsense { what: "its own address" })?;
+        *request.uri_mut() = self
+            .address(path, query)
+            .as_str()
+            .parse()
+            .map_err(|_| Trouble::Nonsense { what: "its own address" })?;
         let headers = request.headers_mut();
         headers.insert(AUTHORIZATION, self.authorization.clone());
         headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
@@ -121,7 +128,8 @@ impl Session {
             return Ok(body);
         }
         let problem = crate::wire::read::<Problem>(&body);
-        let detail = problem.map_or_else(|_| "without saying why".to_owned(), |problem| shown(&problem.detail));
+        let detail =
+            problem.map_or_else(|_| "without saying why".to_owned(), |problem| shown(&problem.detail));
         Err(Trouble::Status { status, detail, retry_after })
     }
 }

@@ -94,7 +94,7 @@ impl Writer {
             let taken =
                 self.shared.queue.take(self.patience(), self.sync.gather(), enough, &mut self.backlog);
             let done = self.work_off(taken.urgent || taken.stop);
-            let answer = done.as_ref().map(|()| ()).map_err(reason);
+            let answer = done.as_ref().copied().map_err(reason);
             for waiter in taken.flushes {
                 let _ = waiter.send(answer);
             }

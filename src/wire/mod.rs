@@ -73,7 +73,7 @@ pub const PAYLOAD_BYTES_MAX: usize = 512 * 1024;
 /// Longest line of the trust feed, in bytes: a payload in base64, its signature, and what is around them.
 pub const FEED_LINE_BYTES_MAX: usize = 768 * 1024;
 /// Most agents in one trust statement; more are told in further statements.
-pub const AGENTS_MAX: usize = 500;
+pub const AGENTS_MAX: usize = 400;
 /// Longest sentence that says why, in bytes.
 pub const WHY_BYTES_MAX: usize = 1_024;
 

@@ -204,7 +204,8 @@ async fn the_socket_has_sixteen_places() {
         stream.read_u8().await.unwrap();
         held.push(stream);
     }
-    let surplus = served.at_socket(&get("/status"));
+    let request = get("/status");
+    let surplus = served.at_socket(&request);
     let mut surplus = std::pin::pin!(surplus);
     tokio::select! {
         biased;

@@ -55,10 +55,10 @@ pub struct ListenerLine {
 pub struct CollectorPart {
     /// Its address, without credentials.
     pub url: String,
-    /// Whether the last exchange with it succeeded.
-    pub connected: bool,
-    /// The last trouble, or nothing.
-    pub detail: String,
+    /// Whether the last exchange about records went well.
+    pub delivering: bool,
+    /// Whether its feed of tiers and answers is open and believable.
+    pub feed_open: bool,
 }
 
 impl Status {

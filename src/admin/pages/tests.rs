@@ -9,6 +9,7 @@ use crate::domain::{
     ActionKind, AgentId, ClauseId, Digest, Json, LimitId, ManualClock, PactName, Timestamp, TrustTier,
 };
 use crate::limits::{Bounds, Limits, Rate, Rule};
+use crate::pact::PactSet;
 use crate::trust::{Staleness, Standing, TierCache};
 
 fn clock() -> Arc<ManualClock> {
@@ -101,6 +102,27 @@ fn approvals_show_questions_without_what_the_call_carries() {
 }
 
 #[test]
+fn pacts_show_what_is_in_force() {
+    let text = include_str!("../../../tests/corpus/pact/refunds.yaml");
+    let loaded = crate::pact::load("refunds.yaml", text).unwrap();
+    let set = PactSet::build(vec![loaded.pact]).unwrap();
+    let page = pacts(&set, Timestamp::parse_rfc3339("2026-11-18T10:00:00Z").unwrap(), None);
+    let expected = PactLine {
+        name: "refunds-assistant".to_owned(),
+        version: 3,
+        digest: Digest::of(text.as_bytes()).hex(),
+        mode: "enforce".to_owned(),
+        risk: "high".to_owned(),
+        file: "refunds.yaml".to_owned(),
+        agents: vec!["refunds-*".to_owned()],
+        owner: Some("payments-platform".to_owned()),
+        clauses: set.iter().map(|pact| pact.clauses().len()).sum(),
+    };
+    assert_eq!(page.pacts.entries, [expected]);
+    assert_eq!(page.loaded_at, "2026-11-18T10:00:00.000000Z");
+}
+
+#[test]
 fn lists_end_and_say_so() {
     let mut list = Listed::of(0..ENTRIES_MAX + 5);
     assert_eq!((list.entries.len(), list.left_out), (ENTRIES_MAX, 5));
@@ -115,8 +137,8 @@ fn a_page_of_another_version_can_be_read() {
     let status: Status = serde_json::from_str(r#"{"id":"checkout-1","moon":{"phase":3}}"#).unwrap();
     assert_eq!(status.id, "checkout-1");
     let pact = PactLine { name: "refunds".to_owned(), ..PactLine::default() };
-    let many = pacts(vec![pact; 100], Timestamp::default(), None);
-    let shown = Status { pacts: many, ..status }.into_json();
+    let pacts = PactsPage { pacts: Listed::of(vec![pact; 100]), ..PactsPage::default() };
+    let shown = Status { pacts, ..status }.into_json();
     let read: Status = serde_json::from_value(shown).unwrap();
     assert_eq!((read.pacts.pacts.entries.len(), read.pacts.pacts.left_out), (40, 60));
 }

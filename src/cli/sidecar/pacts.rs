@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::config;
 use crate::domain::{ClauseId, PactName};
 use crate::pact::{self, Diagnostics, PactSet};
 use crate::telemetry::Metrics;
@@ -65,10 +66,20 @@ pub fn load(paths: &[PathBuf]) -> Result<(PactSet, Diagnostics), PactsError> {
     Ok((set, warnings))
 }
 
+/// Whether the pacts of a config could be put in force, and what their authors should know.
+///
+/// # Errors
+/// Where one of them cannot be read or is wrong.
+pub fn check(config: &config::Sidecar) -> Result<Diagnostics, PactsError> {
+    load(&config.pacts).map(|(_, warnings)| warnings)
+}
+
 /// Makes the names of pacts and clauses labels of metrics.
 pub fn introduce(pacts: &PactSet, metrics: &Metrics) {
-    let names: Vec<(&PactName, Vec<&ClauseId>)> =
-        pacts.iter().map(|pact| (pact.name(), pact.clauses().iter().map(|clause| &clause.id).collect())).collect();
+    let names: Vec<(&PactName, Vec<&ClauseId>)> = pacts
+        .iter()
+        .map(|pact| (pact.name(), pact.clauses().iter().map(|clause| &clause.id).collect()))
+        .collect();
     metrics.know_pacts(names);
 }
 

@@ -73,7 +73,7 @@ fn declare(
     everywhere: &ClientTls,
 ) -> Result<Upstream, RouteError> {
     let tls = match &upstream.roots {
-        Some(path) => own_roots(path, system)?,
+        Some(path) => ClientTls::new(&roots(path, system)?).map_err(RouteError::Tls)?,
         None => everywhere.clone(),
     };
     let reach = Reach::Declared { private: upstream.private };
@@ -102,10 +102,10 @@ fn declare(
     })
 }
 
-fn own_roots(path: &Path, system: &TrustRoots) -> Result<ClientTls, RouteError> {
+/// The machine's trust roots, and those in a file.
+pub(super) fn roots(path: &Path, system: &TrustRoots) -> Result<TrustRoots, RouteError> {
     let pem = fs::read(path).map_err(|why| RouteError::Unread { path: path.to_owned(), why })?;
-    let usable = system.and_pem(&pem).and_then(|roots| ClientTls::new(&roots));
-    usable.map_err(|why| RouteError::Roots { path: path.to_owned(), why })
+    system.and_pem(&pem).map_err(|why| RouteError::Roots { path: path.to_owned(), why })
 }
 
 fn credential(

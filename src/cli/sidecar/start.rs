@@ -4,19 +4,25 @@ use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio_util::sync::CancellationToken;
 
+use crate::admin::pages::ListenerLine;
+use crate::admin::{self, Admin, AdminError};
 use crate::approvals::{self, Desk};
 use crate::classify;
 use crate::cli::sidecar::pacts::{self, PactsError};
+use crate::cli::sidecar::reload;
 use crate::cli::sidecar::routes::{self, RouteError};
+use crate::cli::sidecar::view::{Loaded, Looking};
 use crate::config;
 use crate::domain::SharedClock;
 use crate::enforce::{Enforcer, NoRandomness, Rooms, Settings};
 use crate::limits::{self, Limits};
+use crate::link::{self, Link, LinkError};
 use crate::net::{
     self, Authority, AuthorityError, BindError, Connections, DialSettings, Dialer, Drain, Drained, Listener,
     ServeSettings, Server,
@@ -26,6 +32,7 @@ use crate::proxy::{Bounds, Interception, ListenerSettings, Mode, Proxy};
 use crate::spool::{self, Recorder, SpoolError};
 use crate::telemetry::Metrics;
 use crate::trust::TierCache;
+use crate::wire::PublicKey;
 
 /// How long an agent may take for its part of a TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -72,6 +79,15 @@ pub enum StartError {
     /// The metrics' table is wrong, which a test rules out.
     #[error("cannot set up metrics: {0}")]
     Metrics(String),
+    /// The admin port or socket cannot be opened.
+    #[error(transparent)]
+    Admin(#[from] AdminError),
+    /// The line to the collector cannot be set up.
+    #[error("cannot set up the line to the collector")]
+    Link(#[from] LinkError),
+    /// The collector's address is not a URL.
+    #[error("the collector's address is not a URL")]
+    CollectorUrl,
     /// The system has no randomness.
     #[error(transparent)]
     Randomness(#[from] NoRandomness),
@@ -80,16 +96,18 @@ pub enum StartError {
 /// A sidecar at work.
 #[derive(Debug)]
 pub struct Sidecar {
-    /// Its config, as it was at the start.
-    pub config: config::Sidecar,
     /// Where it listens, in the order of the config.
     pub listening: Vec<(Mode, SocketAddr)>,
     /// What it was warned of.
     pub warnings: Diagnostics,
+    /// Where machines look at it.
+    pub admin: SocketAddr,
     /// The data path.
     pub proxy: Arc<Proxy>,
     /// The rooms that other parts look into.
     pub rooms: Shared,
+    looking: Arc<Looking>,
+    unlink: CancellationToken,
 }
 
 /// Rooms that the judge shares with the link and the admin socket.
@@ -114,43 +132,82 @@ impl Sidecar {
     ///
     /// # Errors
     /// At the first thing that cannot be opened; nothing is served then.
-    pub fn start(config: config::Sidecar, clock: SharedClock) -> Result<Self, StartError> {
+    pub fn start(
+        file: Option<PathBuf>,
+        config: config::Sidecar,
+        clock: SharedClock,
+    ) -> Result<Self, StartError> {
+        let started = clock.monotonic();
         std::fs::create_dir_all(&config.data).map_err(|why| data(&config.data, why))?;
         let (pact_set, warnings) = pacts::load(&config.pacts)?;
         let rooms = open_rooms(&config, &clock)?;
         pacts::introduce(&pact_set, &rooms.metrics);
         rooms.metrics.know_upstreams(config.upstreams.iter().map(|upstream| &upstream.name));
-        let settings = Settings {
-            digest_key: digest_key(&config)?,
-            patience: config.approvals.patience,
-        };
-        let judged_with = Rooms {
-            tiers: Arc::clone(&rooms.tiers),
-            limits: Arc::clone(&rooms.limits),
-            desk: rooms.desk.clone(),
-            recorder: Arc::clone(&rooms.recorder),
-            metrics: Arc::clone(&rooms.metrics),
-            clock: Arc::clone(&clock),
-        };
-        let enforcer = Enforcer::new(pact_set, judged_with, settings)?;
+        let settings = Settings { digest_key: digest_key(&config)?, patience: config.approvals.patience };
+        let enforcer = Enforcer::new(pact_set, rooms.for_the_judge(), settings)?;
+        let admin = admin::bind(&admin::Settings {
+            address: config.admin.address,
+            socket: Some(config.admin.socket.clone()),
+        })?;
         let bound = config.listeners.iter().map(|listener| Listener::bind(listener.address));
         let bound = bound.collect::<Result<Vec<_>, _>>()?;
-        let own = bound.iter().map(Listener::address).chain([config.admin.address]).collect();
+        let own = bound.iter().map(Listener::address).chain([admin.address()]).collect();
         let proxy = carry(&config, enforcer, own, &clock)?;
+        let unlink = CancellationToken::new();
+        let link = config.collector.as_ref().map(|wanted| link(wanted, &rooms, &unlink)).transpose()?;
+
         let listening = listen(&proxy, &config, bound);
+        let looking = Arc::new(Looking {
+            enforcer: Arc::clone(&proxy.enforcer),
+            rooms: rooms.clone(),
+            link,
+            listeners: lines(&listening, &config),
+            started,
+            loaded: Mutex::new(Loaded { at: clock.now(), problem: None }),
+            config: ArcSwap::from_pointee(config),
+        });
+        let admin_address = admin.address();
+        tracing::info!(mode = "admin", address = %admin_address, "listening");
+        look(admin, &looking, &proxy.drain);
+        tokio::spawn(reload::follow(file, Arc::clone(&looking), Arc::clone(&proxy)));
         sweep(&proxy.drain, Arc::clone(&rooms.limits));
-        Ok(Self { config, listening, warnings, proxy, rooms })
+        Ok(Self { listening, warnings, admin: admin_address, proxy, rooms, looking, unlink })
+    }
+
+    /// The config in force.
+    #[must_use]
+    pub fn config(&self) -> Arc<config::Sidecar> {
+        self.looking.config.load_full()
     }
 
     /// Stops: no new call, those under way may end, then what was recorded is brought to the disk.
     pub async fn stop(self) -> Drained {
-        let drained = self.proxy.drain.finish(self.config.bounds.drain).await;
+        let patience = self.config().bounds.drain;
+        let drained = self.proxy.drain.finish(patience).await;
         match tokio::time::timeout(LAST_FLUSH, self.rooms.recorder.flush()).await {
             Ok(Ok(())) => {}
             Ok(Err(why)) => tracing::error!("the last records are not on disk: {why}"),
             Err(_) => tracing::error!("the last records did not reach the disk in time"),
         }
+        // Last, because the link takes along what was recorded until now.
+        self.unlink.cancel();
+        if let Some(link) = &self.looking.link {
+            link.ended().await;
+        }
         drained
+    }
+}
+
+impl Shared {
+    fn for_the_judge(&self) -> Rooms {
+        Rooms {
+            tiers: Arc::clone(&self.tiers),
+            limits: Arc::clone(&self.limits),
+            desk: self.desk.clone(),
+            recorder: Arc::clone(&self.recorder),
+            metrics: Arc::clone(&self.metrics),
+            clock: Arc::clone(&self.clock),
+        }
     }
 }
 
@@ -208,13 +265,21 @@ fn digest_key(config: &config::Sidecar) -> Result<[u8; 32], StartError> {
     let path = config.data.join("digest.key");
     match std::fs::read(&path) {
         Ok(bytes) => bytes.try_into().map_err(|_| {
-            data(&path, io::Error::new(io::ErrorKind::InvalidData, "not 32 bytes; remove it to have a new one made"))
+            data(
+                &path,
+                io::Error::new(io::ErrorKind::InvalidData, "not 32 bytes; remove it to have a new one made"),
+            )
         }),
         Err(why) if why.kind() == io::ErrorKind::NotFound => {
             let mut key = [0; 32];
             aws_lc_rs::rand::fill(&mut key).map_err(|_| NoRandomness)?;
             let mut options = std::fs::OpenOptions::new();
-            let mut file = options.write(true).create_new(true).mode(0o600).open(&path).map_err(|why| data(&path, why))?;
+            let mut file = options
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&path)
+                .map_err(|why| data(&path, why))?;
             file.write_all(&key).and_then(|()| file.sync_all()).map_err(|why| data(&path, why))?;
             Ok(key)
         }
@@ -296,6 +361,33 @@ fn listen(proxy: &Arc<Proxy>, config: &config::Sidecar, bound: Vec<Listener>) ->
         tokio::spawn(Arc::clone(proxy).run(listener, settings));
     }
     listening
+}
+
+fn lines(listening: &[(Mode, SocketAddr)], config: &config::Sidecar) -> Vec<ListenerLine> {
+    let both = listening.iter().zip(&config.listeners);
+    let line = |((mode, address), wanted): (&(Mode, SocketAddr), &config::Listener)| ListenerLine {
+        mode: mode.name().to_owned(),
+        address: address.to_string(),
+        agent: wanted.agent.as_ref().map(ToString::to_string),
+    };
+    both.map(line).collect()
+}
+
+fn link(wanted: &config::Link, rooms: &Shared, unlink: &CancellationToken) -> Result<Link, StartError> {
+    let url = wanted.url.to_string().parse().map_err(|_| StartError::CollectorUrl)?;
+    let roots = match &wanted.roots {
+        Some(path) => routes::roots(path, &net::TrustRoots::system())?,
+        None => net::TrustRoots::system(),
+    };
+    let key = PublicKey::from_bytes(wanted.public_key);
+    let settings = link::Settings::new(url, wanted.token.secret.clone(), key, roots);
+    let (recorder, tiers) = (Arc::clone(&rooms.recorder), Arc::clone(&rooms.tiers));
+    Ok(Link::start(settings, recorder, tiers, rooms.desk.clone(), unlink.clone())?)
+}
+
+fn look(admin: Admin, looking: &Arc<Looking>, drain: &Drain) {
+    let (view, drain) = (Arc::clone(looking), drain.clone());
+    tokio::spawn(async move { admin.run(view, &drain).await });
 }
 
 fn sweep(drain: &Drain, limits: Arc<Limits>) {

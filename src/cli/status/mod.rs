@@ -22,8 +22,8 @@ pub struct StatusArgs {
 
 /// Reads the admin socket and prints one screen. The exit code is 1 when there is nothing to show.
 #[must_use]
-pub fn run(args: &StatusArgs) -> ExitCode {
-    let shown = match show(args) {
+pub fn run(args: StatusArgs) -> ExitCode {
+    let shown = match show(&args) {
         Ok(shown) => shown,
         Err(why) => {
             // Nobody is left to tell when this cannot be written.

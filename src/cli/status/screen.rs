@@ -116,9 +116,9 @@ fn spool(out: &mut String, spool: &SpoolPart) {
 
 fn collector(part: Option<&CollectorPart>) -> String {
     let Some(part) = part else { return "none, by the configuration".to_owned() };
-    let state = if part.connected { "connected" } else { "NOT CONNECTED" };
-    let detail = if part.detail.is_empty() { String::new() } else { format!(": {}", plain(&part.detail)) };
-    format!("{} {state}{detail}", plain(&part.url))
+    let records = if part.delivering { "takes records" } else { "TAKES NO RECORDS" };
+    let feed = if part.feed_open { "sends tiers" } else { "SENDS NO TIERS" };
+    format!("{} {records}, {feed}", plain(&part.url))
 }
 
 fn list<T>(out: &mut String, head: &[&str], list: &Listed<T>, row: fn(&T) -> Vec<String>) {

@@ -51,7 +51,7 @@ fn page() -> Value {
         ]}},
         "spool": {"problem": "the disk of the evidence spool is full", "durable": 1041, "acknowledged": 1039,
                   "oldest_waiting_s": 3, "disk_bytes": 1_300_000, "segments": 2, "refused": 4},
-        "collector": {"url": "http://127.0.0.1:7070", "connected": false, "detail": "connection refused"},
+        "collector": {"url": "http://127.0.0.1:7070", "delivering": false, "feed_open": true},
         "approvals": {"waiting": 1, "open": {"entries": [
             {"id": "ask-1", "agent": "refunds-eu", "kind": "tool", "name": "refunds.create", "state": "pending",
              "delivered": false, "expires_at": "2026-11-18T10:15:00.000000Z"},
@@ -86,7 +86,7 @@ Evidence
   1.2 MiB on disk in 2 files
   NO RECORD CAN BE TAKEN: the disk of the evidence spool is full
   4 calls refused for want of a record since the start
-  collector: http://127.0.0.1:7070 NOT CONNECTED: connection refused
+  collector: http://127.0.0.1:7070 TAKES NO RECORDS, sends tiers
 
 Approvals: 1 open, 1 calls waiting
   id     agent       action               state          until
@@ -144,7 +144,7 @@ fn a_socket_that_tells_nothing_is_named_with_a_remedy() {
     drop(UnixListener::bind(&socket).unwrap());
     let dead = said(&socket);
     assert!(dead.contains(&name) && dead.contains("start it again"), "{dead}");
-    let code = run(&StatusArgs { socket: socket.clone(), json: false });
+    let code = run(StatusArgs { socket: socket.clone(), json: false });
     assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::FAILURE));
     std::fs::remove_file(&socket).unwrap();
 

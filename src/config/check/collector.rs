@@ -113,9 +113,12 @@ fn operator(
 fn weights(file: &CollectorFile, notes: &mut Notes<'_>) -> Weights {
     let mut weights = Weights::default();
     let Some((place, Table(written))) = file.scoring.as_ref().and_then(At::read) else { return weights };
-    let before = notes.errors();
+    let mut is_sound = true;
     for (name, value) in written {
-        let (Some((at, name)), Some((value_at, number))) = (name.read(), value.read()) else { continue };
+        let (Some((at, name)), Some((value_at, number))) = (name.read(), value.read()) else {
+            is_sound = false;
+            continue;
+        };
         let is_known = Weights::TABLE.iter().any(|row| row.name == name.as_str());
         if !is_known {
             let known: Vec<_> = Weights::TABLE.iter().map(|row| row.name).collect();
@@ -128,10 +131,11 @@ fn weights(file: &CollectorFile, notes: &mut Notes<'_>) -> Weights {
         }
         let value = number.0.to_string().parse().unwrap_or(f64::NAN);
         if let Err(problem) = weights.set(name, value) {
+            is_sound = false;
             notes.error(value_at, problem, "write a number within these bounds");
         }
     }
-    if notes.errors() == before {
+    if is_sound {
         for problem in weights.problems() {
             notes.error(place, problem, "correct one of the two");
         }
