@@ -21,6 +21,10 @@ mod fuzz_corpus;
 mod interception;
 /// Sockets: what is dialed, served, bounded and drained.
 mod net;
+/// What is said of pacts, right and wrong ones.
+mod pacts;
+/// The shipped pacts: they load, explain themselves and pass their tests.
+mod policies;
 /// A request as text, shared with the fuzz targets.
 #[path = "../fuzz/src/request.rs"]
 mod request;
