@@ -30,6 +30,7 @@ const FORM: Form = Form {
         "mcp_servers",
         BETA,
     ],
+    conversation: &["messages", "system"],
     hosted: &["mcp_servers"],
     is_run_by_caller,
     settle: |_| Ok(()),

@@ -55,7 +55,10 @@ fn is_utf8(charset: &str) -> bool {
 pub(super) fn demand_json(headers: &HeaderMap) -> Result<(), Fault> {
     match media(headers)? {
         Media::Json => Ok(()),
-        _ => Err(Fault::new(Problem::ContentType, "this call takes JSON; send `content-type: application/json`")),
+        _ => Err(Fault::new(
+            Problem::ContentType,
+            "this call takes JSON; send `content-type: application/json`",
+        )),
     }
 }
 
@@ -65,13 +68,13 @@ pub(super) fn coding(headers: &HeaderMap) -> Result<Option<&str>, Fault> {
     Ok(value.filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("identity")))
 }
 
-/// The body without its content-encoding; `None` where it has none.
+/// The body without its content-encoding; `None` where it has none, or where there is no body to read.
 pub(super) fn decoded(headers: &HeaderMap, body: &Bytes, bounds: &Bounds) -> Result<Option<Bytes>, Fault> {
     if body.len() > bounds.body_bytes {
         let what = format!("the body is larger than {} bytes", bounds.body_bytes);
         return Err(Fault::new(Problem::TooLarge, what));
     }
-    let Some(coding) = coding(headers)? else { return Ok(None) };
+    let Some(coding) = coding(headers)?.filter(|_| !body.is_empty()) else { return Ok(None) };
     let is = |name: &str| coding.eq_ignore_ascii_case(name);
     let mut rest: &[u8] = body;
     let plain = if is("gzip") || is("x-gzip") {
@@ -160,8 +163,10 @@ mod tests {
 
     #[test]
     fn media_types_are_told_apart() {
-        let media = |value: &'static str| media(&HeaderMap::from_iter([(CONTENT_TYPE, value.parse().unwrap())]));
-        for value in ["application/json", "Application/JSON ; charset=\"UTF-8\"", "application/problem+json"] {
+        let media =
+            |value: &'static str| media(&HeaderMap::from_iter([(CONTENT_TYPE, value.parse().unwrap())]));
+        for value in ["application/json", "Application/JSON ; charset=\"UTF-8\"", "application/problem+json"]
+        {
             assert_eq!(media(value).unwrap(), Media::Json, "{value}");
         }
         assert_eq!(media("application/grpc+proto").unwrap(), Media::Grpc);

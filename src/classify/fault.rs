@@ -7,6 +7,9 @@ use crate::classify::{Problem, Reply, Unreadable};
 /// Bytes of a member's name that a refusal repeats.
 const STEP_BYTES_MAX: usize = 64;
 
+/// Steps of a path that a refusal repeats; what lies deeper is left out.
+const STEPS_MAX: usize = 12;
+
 /// What a reader found wrong. The place is filled in while the fault rises through the readers.
 #[derive(Clone, Debug)]
 pub(super) struct Fault {
@@ -50,7 +53,11 @@ impl Fault {
     /// One sentence: place, fault, remedy.
     pub(super) fn detail(&self) -> String {
         let mut place = String::new();
-        for step in self.path.iter().rev() {
+        for (index, step) in self.path.iter().rev().enumerate() {
+            if index == STEPS_MAX {
+                place.push('…');
+                break;
+            }
             if !place.is_empty() && !step.starts_with('[') {
                 place.push('.');
             }

@@ -17,13 +17,17 @@ pub(super) fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Op
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
-        return Err(Fault::new(Problem::HeaderMismatch, format!("header `{name}` stands twice; send it once")));
+        return Err(Fault::new(
+            Problem::HeaderMismatch,
+            format!("header `{name}` stands twice; send it once"),
+        ));
     }
     match value.to_str() {
         Ok(text) => Ok(Some(text)),
-        Err(_) => {
-            Err(Fault::new(Problem::HeaderMismatch, format!("header `{name}` has a byte that is not ASCII text")))
-        }
+        Err(_) => Err(Fault::new(
+            Problem::HeaderMismatch,
+            format!("header `{name}` has a byte that is not ASCII text"),
+        )),
     }
 }
 

@@ -41,8 +41,13 @@ pub(super) fn read(
         }
         (false, _) => Coverage::Unread,
     };
-    let action = Action { target: Target::Http(target), fields: Json::Object(fields), dialect: Dialect::Http };
-    Ok(Reading { parts: vec![Part { action, reply: Reply::Problem, coverage }], batch: false, streamed: false })
+    let action =
+        Action { target: Target::Http(target), fields: Json::Object(fields), dialect: Dialect::Http };
+    Ok(Reading {
+        parts: vec![Part { action, reply: Reply::Problem, coverage }],
+        batch: false,
+        streamed: false,
+    })
 }
 
 /// The members of a JSON object are the arguments; any other value has none.

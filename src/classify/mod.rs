@@ -190,11 +190,12 @@ pub fn plan(
 ) -> BodyPlan {
     let is_unread = headers::leaves_http(method, headers)
         || !matches!(content::media(headers), Ok(Media::Json | Media::Absent | Media::Other));
+    let path = normalize_path(if path.is_empty() { "/" } else { path }).unwrap_or_default();
     let holds = match peer.dialect {
         _ if is_unread => false,
-        Dialect::OpenAi => normalize_path(path).is_ok_and(|path| openai::recognizes(method, &path).is_some()),
-        Dialect::Anthropic => normalize_path(path).is_ok_and(|path| anthropic::recognizes(method, &path).is_some()),
-        Dialect::Mcp => mcp::recognizes(path),
+        Dialect::OpenAi => openai::recognizes(method, &path).is_some(),
+        Dialect::Anthropic => anthropic::recognizes(method, &path).is_some(),
+        Dialect::Mcp => mcp::recognizes(&path),
         Dialect::Http => http_call::reads_body(headers, pact_reads_http_bodies),
         Dialect::Opaque => false,
     };
@@ -232,7 +233,10 @@ fn read(peer: &Peer, view: &RequestView<'_>, bounds: &Bounds) -> Result<Call, Fa
         query::check_query(query)?;
     }
     let media = content::media(view.headers)?;
-    if peer.dialect == Dialect::Opaque || headers::leaves_http(view.method, view.headers) || media == Media::Grpc {
+    if peer.dialect == Dialect::Opaque
+        || headers::leaves_http(view.method, view.headers)
+        || media == Media::Grpc
+    {
         let path_and_query = path_and_query(view, &target);
         let part = Part::opaque(Dialect::Opaque, &target, Reply::Problem);
         return Ok(Call { parts: vec![part], batch: false, path_and_query, body: None, streamed: true });

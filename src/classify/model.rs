@@ -15,6 +15,8 @@ pub(super) struct Form {
     pub(super) reply: Reply,
     /// Members that decide what the call is; no look-alike of them may stand in it.
     pub(super) judged: &'static [&'static str],
+    /// Members that hold the conversation, which is no setting.
+    pub(super) conversation: &'static [&'static str],
     /// Members that hand the provider tools of its own to run.
     pub(super) hosted: &'static [&'static str],
     /// Whether a tool of this type is run by the caller, and not by the provider.
@@ -84,12 +86,15 @@ pub(super) fn read(
         coverage: Coverage::Envelope,
     };
     let named = std::iter::once(Named { model, own: Settings::default() }).chain(others);
-    let mut parts = Vec::with_capacity(1);
+    let mut parts: Vec<Part> = Vec::with_capacity(1);
     for Named { model, own } in named {
         let mut settings = settings.clone();
         own.0.into_iter().for_each(|(name, value)| settings.set(&name, value));
         (form.settle)(&mut settings)?;
-        parts.push(part(Target::Model { provider: peer.provider.clone(), model }, settings));
+        let named = part(Target::Model { provider: peer.provider.clone(), model }, settings);
+        if parts.iter().all(|known| known.action != named.action) {
+            parts.push(named);
+        }
     }
     for name in hosted {
         parts.push(part(Target::HostedTool { provider: peer.provider.clone(), name }, Settings::default()));
@@ -116,7 +121,7 @@ impl Envelope {
                 self.streamed = read_flag(reader)?;
                 Ok(())
             }
-            _ if kind == Kind::Null => reader.skip(),
+            _ if kind == Kind::Null || form.conversation.contains(&name) => reader.skip(),
             "fallbacks" | "models" => self.read_others(reader, bounds),
             "tools" => reader.array(|reader, _| self.read_tool(form, reader, bounds)),
             _ if form.hosted.contains(&name) => {

@@ -63,7 +63,8 @@ mod tests {
 
     #[test]
     fn a_name_hides_nothing() {
-        for name in ["refund", "gpt-4o-mini", "meta-llama/Llama-3", "Überweisung", "返金", "two words", "été"] {
+        for name in ["refund", "gpt-4o-mini", "meta-llama/Llama-3", "Überweisung", "返金", "two words", "été"]
+        {
             assert!(check_name(name, 64).is_ok(), "{name}");
         }
         for name in [

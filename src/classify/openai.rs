@@ -30,6 +30,7 @@ const FORM: Form = Form {
         "tools",
         "web_search_options",
     ],
+    conversation: &["messages"],
     hosted: &["web_search_options"],
     is_run_by_caller: |kind| matches!(kind, "function" | "custom"),
     settle: settle_token_bound,

@@ -29,7 +29,9 @@ pub(super) fn read_query(query: &str) -> Result<Json, AddressError> {
         match members.iter_mut().find(|(known, _)| *known == name).map(|(_, held)| held) {
             None if count == PARAMETERS_MAX => return Err(AddressError::QueryLength),
             None => members.push((name, value)),
-            Some(Json::Array(values)) if values.len() == PARAMETERS_MAX => return Err(AddressError::QueryLength),
+            Some(Json::Array(values)) if values.len() == PARAMETERS_MAX => {
+                return Err(AddressError::QueryLength);
+            }
             Some(Json::Array(values)) => values.push(value),
             Some(single) => *single = Json::Array(vec![std::mem::take(single), value]),
         }
@@ -40,10 +42,7 @@ pub(super) fn read_query(query: &str) -> Result<Json, AddressError> {
 fn decode(text: &str) -> Result<String, AddressError> {
     let spaced: Cow<'_, str> =
         if text.contains('+') { Cow::Owned(text.replace('+', " ")) } else { Cow::Borrowed(text) };
-    percent_decode(spaced.as_bytes())
-        .decode_utf8()
-        .map(Cow::into_owned)
-        .map_err(|_| AddressError::Query)
+    percent_decode(spaced.as_bytes()).decode_utf8().map(Cow::into_owned).map_err(|_| AddressError::Query)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ pub mod collector;
 pub mod demo;
 pub mod pact;
 pub mod proxy;
+mod role;
 pub mod sidecar;
 pub mod status;
 
@@ -44,16 +45,28 @@ enum Role {
     Status(status::StatusArgs),
 }
 
+/// An error and everything behind it, in one line.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(why) = cause {
+        text.push_str(": ");
+        text.push_str(&why.to_string());
+        cause = why.source();
+    }
+    text
+}
+
 /// Runs what the command line asks for.
 #[must_use]
 pub fn run() -> ExitCode {
     net::install_crypto_provider();
     match Cli::parse().role {
         #[cfg(feature = "plane")]
-        Role::Demo(args) => demo::run(args),
-        Role::Proxy(args) => proxy::run(args),
+        Role::Demo(args) => demo::run(&args),
+        Role::Proxy(args) => proxy::run(&args),
         #[cfg(feature = "plane")]
-        Role::Collector(args) => collector::run(args),
+        Role::Collector(args) => collector::run(&args),
         Role::Pact(command) => pact::run(command),
         Role::Ca(command) => ca::run(command),
         Role::Status(args) => status::run(args),

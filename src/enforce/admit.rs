@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::classify::Part;
 use crate::domain::{Reason, Ruling};
-use crate::enforce::gates::{Case, Sending};
+use crate::enforce::gates::{Case, Reserved, Sending};
 use crate::enforce::permit::{Admission, Open};
 use crate::enforce::{Caller, Enforcer, Outbound, Permit, Refusal, Refused, draft, tally};
 use crate::evidence::Record;
@@ -27,7 +27,10 @@ impl Enforcer {
             decided.push(self.judge(caller, part, &sending).await);
         }
         if decided.iter().any(Result::is_err) {
-            return Err(decided.into_iter().map(|one| one.map_or_else(|no| no, Admission::withhold)).collect());
+            return Err(decided
+                .into_iter()
+                .map(|one| one.map_or_else(|no| no, Admission::withhold))
+                .collect());
         }
         let mut admitted = decided.into_iter().filter_map(Result::ok);
         match admitted.next() {
@@ -76,33 +79,36 @@ impl Enforcer {
         };
         record.latency.decide = self.rooms.clock.monotonic().saturating_sub(started);
         match passed {
-            Ok(()) => {
+            Ok(reserved) => {
                 tally::decided(&self.rooms.metrics, &record);
-                Ok(Open { record, slot, started, departed: None })
+                Ok(Open { record, slot, reserved, started, departed: None })
             }
             Err(refusal) => Err(self.refuse_action(record, slot, refusal)),
         }
     }
 
     /// What has to be passed on the way from a verdict to a permit.
-    async fn pass(&self, record: &mut Record, case: &Case<'_>, sending: &Sending) -> Result<(), Refusal> {
+    async fn pass(
+        &self,
+        record: &mut Record,
+        case: &Case<'_>,
+        sending: &Sending,
+    ) -> Result<Reserved, Refusal> {
         if case.verdict.ruling == Ruling::Deny {
             return Err(self.denied(record, case));
         }
         let reserved = self.reserve(record, case)?;
-        if case.verdict.ruling == Ruling::Ask
-            && let Err(refusal) = self.ask(record, case, sending).await
-        {
-            reserved.cancel();
-            return Err(refusal);
+        if case.verdict.ruling == Ruling::Ask {
+            self.ask(record, case, sending).await?;
         }
-        self.record_first(record, case).await
+        self.record_first(record, case).await?;
+        Ok(reserved)
     }
 }
 
 /// An agent that is only observed goes on, and what its pacts would have said is on record. One that no pact speaks
 /// of may do nothing.
-fn without_enforcing_pact(record: &mut Record) -> Result<(), Refusal> {
+fn without_enforcing_pact(record: &mut Record) -> Result<Reserved, Refusal> {
     let Some(first) = record.observed.first() else {
         let detail = match &record.agent {
             Some(agent) => format!("agent `{agent}`"),
@@ -114,5 +120,5 @@ fn without_enforcing_pact(record: &mut Record) -> Result<(), Refusal> {
     record.verdict = first.verdict;
     record.reason = first.reason;
     record.clauses.clone_from(&first.clauses);
-    Ok(())
+    Ok(Reserved::nothing())
 }

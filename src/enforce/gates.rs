@@ -54,10 +54,39 @@ impl Case<'_> {
     }
 }
 
+/// A call's place in its limits. Given back when dropped; spent only once the call has left.
+#[derive(Debug)]
+pub(super) struct Reserved(Option<Reservation>);
+
+impl Reserved {
+    /// Nothing to give back or to spend.
+    pub(super) const fn nothing() -> Self {
+        Self(None)
+    }
+
+    /// The call has left: it counts.
+    pub(super) fn spend(mut self) {
+        drop(self.0.take());
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        if let Some(reservation) = self.0.take() {
+            reservation.cancel();
+        }
+    }
+}
+
 impl Enforcer {
     /// Asks a person, and waits for the answer as long as the config says. On success a grant has been used up for
     /// this call.
-    pub(super) async fn ask(&self, record: &mut Record, case: &Case<'_>, sending: &Sending) -> Result<(), Refusal> {
+    pub(super) async fn ask(
+        &self,
+        record: &mut Record,
+        case: &Case<'_>,
+        sending: &Sending,
+    ) -> Result<(), Refusal> {
         let Some(args_digest) = question_digest(case.part, sending) else {
             let detail = "an approval cannot be bound to a body that is passed on unread";
             return Err(case.refusal(record, Reason::ApprovalRequired, detail.to_owned()));
@@ -76,7 +105,8 @@ impl Enforcer {
             asked_at: case.facts.at,
         };
         let ticket = self.rooms.desk.ask(question);
-        let ticket = ticket.map_err(|full| case.refusal(record, Reason::ApprovalRequired, full.to_string()))?;
+        let ticket =
+            ticket.map_err(|full| case.refusal(record, Reason::ApprovalRequired, full.to_string()))?;
         let id = ticket.id().clone();
         let answer = ticket.wait(self.settings.patience).await;
         let (seen, detail) = match answer {
@@ -99,14 +129,17 @@ impl Enforcer {
     }
 
     /// Takes the call out of every limit that speaks of it, or of none.
-    pub(super) fn reserve(&self, record: &Record, case: &Case<'_>) -> Result<Reservation, Refusal> {
+    pub(super) fn reserve(&self, record: &Record, case: &Case<'_>) -> Result<Reserved, Refusal> {
         let limits = case.pact.limits_on(&case.part.action);
         let rules: Vec<Rule<'_>> = limits.map(|limit| rule(case.pact, limit, &case.facts)).collect();
-        self.rooms.limits.reserve(case.facts.agent, &rules).map_err(|exceeded| {
+        let reserved = self.rooms.limits.reserve(case.facts.agent, &rules);
+        reserved.map(|reservation| Reserved(Some(reservation))).map_err(|exceeded| {
             let (limit, tier) = (exceeded.limit, case.facts.tier);
             let detail = match exceeded.retry_after {
                 Some(_) => format!("limit `{limit}` of pact `{}` is reached", case.pact.name()),
-                None => format!("limit `{limit}` of pact `{}` gives nothing on tier `{tier}`", case.pact.name()),
+                None => {
+                    format!("limit `{limit}` of pact `{}` gives nothing on tier `{tier}`", case.pact.name())
+                }
             };
             Refusal {
                 limit: Some(limit),

@@ -59,8 +59,6 @@ pub struct Settings {
     pub digest_key: [u8; 32],
     /// How long an asking call is held before it is refused with the approval's id.
     pub patience: Duration,
-    /// How long a question may be answered, and a grant be used.
-    pub expire: Duration,
 }
 
 /// The rooms that the judge asks.
@@ -71,7 +69,7 @@ pub struct Rooms {
     /// How much it may do in a time.
     pub limits: Arc<Limits>,
     /// What people answered.
-    pub desk: Arc<Desk>,
+    pub desk: Desk,
     /// Where evidence goes.
     pub recorder: Arc<Recorder>,
     /// What operators see.

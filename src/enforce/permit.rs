@@ -7,6 +7,7 @@ use http::Request;
 
 use crate::classify::Reply;
 use crate::domain::{DecisionId, Reason, UpstreamName, Usage};
+use crate::enforce::gates::Reserved;
 use crate::enforce::{Enforcer, Refusal, Refused, tally};
 use crate::evidence::{Effect, Kind, Outcome, Record, Seen};
 use crate::net::Body;
@@ -120,6 +121,8 @@ pub(super) struct Open {
     pub record: Record,
     /// Its place in the spool.
     pub slot: Slot,
+    /// Its place in the limits.
+    pub reserved: Reserved,
     /// When the request came in.
     pub started: Duration,
     /// When the first byte left.
@@ -132,7 +135,7 @@ impl Admission {
     }
 
     fn settle(&mut self, settlement: Settlement) {
-        let Some(Open { mut record, slot, started, departed }) = self.open.take() else {
+        let Some(Open { mut record, slot, reserved, started, departed }) = self.open.take() else {
             return;
         };
         let now = self.judge.clock().monotonic();
@@ -143,6 +146,9 @@ impl Admission {
         record.coverage.response = settlement.response;
         record.latency.upstream = departed.map(|at| now.saturating_sub(at));
         record.latency.total = Some(now.saturating_sub(started));
+        if departed.is_some() {
+            reserved.spend();
+        }
         tally::settled(&self.judge.rooms.metrics, &record);
         slot.record(record);
     }

@@ -182,7 +182,7 @@ impl Delivery {
                  are gone here",
                 event.source
             ),
-            gap: Some(GapNotice { from, through, head: event.prevhash }),
+            gap: Some(GapNotice { source: event.source.to_string(), from, through, head: event.prevhash }),
         };
         tracing::error!(from, through, "the collector has lost records that it had acknowledged");
         self.session.post(SIGNALS, JSON, wire::write(&request)).await?;

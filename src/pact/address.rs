@@ -305,7 +305,10 @@ mod tests {
     #[test]
     fn a_pattern_that_can_never_match_is_refused_with_what_to_write() {
         for (pattern, remedy) in [
-            ("api.shop.example/v1", "write `GET api.shop.example/v1`, or `* api.shop.example/v1` for any method"),
+            (
+                "api.shop.example/v1",
+                "write `GET api.shop.example/v1`, or `* api.shop.example/v1` for any method",
+            ),
             ("get a.example/", "write `GET`, or `*` for any method"),
             ("GET a.example", "write `a.example/**` for any path, `a.example/` for the root"),
             ("GET ftp://a.example/", "write `https://a.example/` or `http://a.example/`"),
@@ -315,7 +318,10 @@ mod tests {
             ("GET a.example/%7euser/%2f", "write `/~user/%2F`"),
             ("GET a.example/ä", "write `/%C3%A4`"),
             ("GET bücher.example/", "write the name in its `xn--` form"),
-            ("GET a.example./", "write a host name without a final dot, an address, or a glob such as `*.shop.example`"),
+            (
+                "GET a.example./",
+                "write a host name without a final dot, an address, or a glob such as `*.shop.example`",
+            ),
         ] {
             assert_eq!(HttpPattern::parse(pattern).unwrap_err().remedy, remedy, "{pattern}");
         }

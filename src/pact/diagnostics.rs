@@ -8,7 +8,7 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use crate::pact::document::Place;
 
 /// A text under its name, as messages show it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct File {
     name: Arc<str>,
     text: Arc<str>,
@@ -40,6 +40,12 @@ impl File {
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         let line = before.bytes().filter(|b| *b == b'\n').count() + 1;
         (line, before.get(line_start..).unwrap_or_default().chars().count() + 1)
+    }
+}
+
+impl fmt::Debug for File {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", &*self.name)
     }
 }
 
@@ -75,7 +81,10 @@ impl Diagnostic {
     /// A finding that makes the file unusable.
     #[must_use]
     pub fn error(file: &File, place: Place, message: impl Into<String>) -> Self {
-        let (line, column) = file.position(place.start);
+        // A caret stands under whole characters.
+        let start = file.text.floor_char_boundary(place.start);
+        let place = start..file.text.ceil_char_boundary(place.end.max(start));
+        let (line, column) = file.position(start);
         let message = message.into();
         Self { file: file.clone(), line, column, place, message, remedy: None, severity: Severity::Error }
     }
@@ -165,7 +174,10 @@ impl Diagnostics {
             let key = |d: &Diagnostic| (d.file.name.clone(), d.place.start, d.place.end, d.severity);
             key(a).cmp(&key(b)).then_with(|| a.message.cmp(&b.message))
         });
-        self.0.dedup_by(|a, b| a.place == b.place && a.message == b.message && a.file.name == b.file.name);
+        let same = |a: &Diagnostic, b: &Diagnostic| {
+            a.place == b.place && a.message == b.message && a.file.name == b.file.name
+        };
+        self.0.dedup_by(|a, b| same(a, b));
         self
     }
 }

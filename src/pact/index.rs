@@ -141,7 +141,9 @@ impl Spelling<'_> {
 
     fn starts_with(self, text: &[u8]) -> bool {
         match self {
-            Self::Backward(name) => name.len() >= text.len() && text.iter().eq(name.iter().rev().take(text.len())),
+            Self::Backward(name) => {
+                name.len() >= text.len() && text.iter().eq(name.iter().rev().take(text.len()))
+            }
             Self::Forward(head, more) => match text.split_at_checked(head.len()) {
                 None => head.starts_with(text),
                 Some((first, rest)) => first == head && more.starts_with(rest),

@@ -42,10 +42,9 @@ impl GlobError {
                 "a pattern with white space or control characters can never match",
                 "write the name without them",
             ),
-            Self::Stars => (
-                "three stars in a row mean nothing",
-                "write `*` within a segment, `**` across segments",
-            ),
+            Self::Stars => {
+                ("three stars in a row mean nothing", "write `*` within a segment, `**` across segments")
+            }
         }
     }
 }

@@ -201,6 +201,10 @@ impl<'de> Deserializer<'de> for Reader<'de> {
         self.deserialize_str(visitor)
     }
 
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+        visitor.visit_unit()
+    }
+
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
         visitor.visit_some(self)
     }
@@ -214,7 +218,9 @@ impl<'de> Deserializer<'de> for Reader<'de> {
             (AT, _) => visitor.visit_seq(Placed { reader: self, next: 0 }),
             (CONSTANT, _) => self.constant(visitor),
             (MANY, Value::List(items)) => visitor.visit_seq(Items { reader: self, rest: items.iter() }),
-            (MANY, _) => visitor.visit_seq(Items { reader: self, rest: std::slice::from_ref(self.node).iter() }),
+            (MANY, _) => {
+                visitor.visit_seq(Items { reader: self, rest: std::slice::from_ref(self.node).iter() })
+            }
             _ => self.locate(visitor.visit_newtype_struct(self)),
         }
     }
@@ -262,7 +268,6 @@ impl<'de> Deserializer<'de> for Reader<'de> {
 
     serde::forward_to_deserialize_any! {
         i8 i16 i32 i64 i128 u8 u16 u128 f32 f64 char bytes byte_buf unit unit_struct tuple tuple_struct
-        ignored_any
     }
 }
 
@@ -311,7 +316,6 @@ impl<'de> MapAccess<'de> for Members<'de> {
         }
     }
 }
-
 
 /// A node as place and value: start, end, and the value last.
 struct Placed<'a> {
@@ -432,12 +436,12 @@ impl<'de> Visitor<'de> for ConstantVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Constant, A::Error> {
-        let kind = parts.next_element::<&str>()?.unwrap_or_default();
-        let text = parts.next_element::<&str>()?.unwrap_or_default();
-        Ok(Constant(match kind {
-            "number" => Decimal::parse(text).map_or(Json::Null, Json::Number),
+        let kind = parts.next_element::<String>()?.unwrap_or_default();
+        let text = parts.next_element::<String>()?.unwrap_or_default();
+        Ok(Constant(match kind.as_str() {
+            "number" => Decimal::parse(&text).map_or(Json::Null, Json::Number),
             "boolean" => Json::Bool(text == "true"),
-            _ => Json::String(text.to_owned()),
+            _ => Json::String(text),
         }))
     }
 }
@@ -483,7 +487,8 @@ fn listed(names: &[&str]) -> String {
 }
 
 /// What the author may have meant: the closest name, or all of them.
-pub(crate) fn nearest(text: &str, names: &[&str]) -> String {
+#[must_use]
+pub fn nearest(text: &str, names: &[&str]) -> String {
     let near = names.iter().map(|name| (distance(text, name), name)).min();
     match near {
         Some((distance, name)) if distance <= 2 && distance < name.len() => format!("did you mean `{name}`?"),

@@ -14,7 +14,6 @@ mod tunnel;
 mod upstream;
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,7 +29,7 @@ use crate::classify;
 use crate::domain::AgentId;
 use crate::enforce::Enforcer;
 use crate::evidence::Proof;
-use crate::net::{Accepted, BindError, Connections, Dialer, Drain, Listener, Server};
+use crate::net::{Accepted, Connections, Dialer, Drain, Listener, Server};
 use crate::proxy::entry::{Entry, Way};
 
 /// A listener as the config asks for it.
@@ -38,8 +37,6 @@ use crate::proxy::entry::{Entry, Way};
 pub struct ListenerSettings {
     /// How agents speak to it.
     pub mode: Mode,
-    /// Where it listens.
-    pub address: SocketAddr,
     /// The one agent that it serves; without one, each request has to prove its own.
     pub agent: Option<AgentId>,
 }
@@ -103,14 +100,6 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Binds a listener. It accepts nothing before [`Proxy::run`].
-    ///
-    /// # Errors
-    /// Where the address cannot be listened on.
-    pub fn bind(settings: &ListenerSettings) -> Result<Listener, BindError> {
-        Listener::bind(settings.address)
-    }
-
     /// Serves a listener until the drain begins.
     pub async fn run(self: Arc<Self>, listener: Listener, settings: ListenerSettings) {
         let name = format!("{} {}", settings.mode.name(), listener.address());

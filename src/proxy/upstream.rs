@@ -95,14 +95,24 @@ pub(super) fn unanswered(permit: Permit, failure: NetFailure, batch: bool) -> An
             let parts = permit.revoke(Reason::AddressForbidden, &why.to_string());
             return Answer::Refused { parts, batch };
         }
-        NetFailure::NoSuchHost => (UpstreamFailure::Resolve, BAD_GATEWAY, "The upstream's name cannot be resolved."),
+        NetFailure::NoSuchHost => {
+            (UpstreamFailure::Resolve, BAD_GATEWAY, "The upstream's name cannot be resolved.")
+        }
         NetFailure::ConnectTimeout | NetFailure::Refused | NetFailure::Unreachable => {
             (UpstreamFailure::Connect, BAD_GATEWAY, "The upstream cannot be reached.")
         }
-        NetFailure::Tls => (UpstreamFailure::Tls, BAD_GATEWAY, "The upstream's certificate or TLS is not acceptable."),
-        NetFailure::HeadTimeout => (UpstreamFailure::Timeout, GATEWAY_TIMEOUT, "The upstream did not answer in time."),
-        NetFailure::Closed => (UpstreamFailure::Reset, BAD_GATEWAY, "The upstream closed the connection without an answer."),
-        NetFailure::BadAnswer => (UpstreamFailure::Protocol, BAD_GATEWAY, "The upstream's answer is not HTTP."),
+        NetFailure::Tls => {
+            (UpstreamFailure::Tls, BAD_GATEWAY, "The upstream's certificate or TLS is not acceptable.")
+        }
+        NetFailure::HeadTimeout => {
+            (UpstreamFailure::Timeout, GATEWAY_TIMEOUT, "The upstream did not answer in time.")
+        }
+        NetFailure::Closed => {
+            (UpstreamFailure::Reset, BAD_GATEWAY, "The upstream closed the connection without an answer.")
+        }
+        NetFailure::BadAnswer => {
+            (UpstreamFailure::Protocol, BAD_GATEWAY, "The upstream's answer is not HTTP.")
+        }
         NetFailure::RequestBody | NetFailure::BadRequest => {
             return sender_failed(permit, batch);
         }
@@ -116,7 +126,14 @@ fn sender_failed(permit: Permit, batch: bool) -> Answer {
     failed(permit, Outcome::ClientGone, StatusCode::BAD_REQUEST, "request-body", message, batch)
 }
 
-fn failed(permit: Permit, outcome: Outcome, status: StatusCode, code: &'static str, message: &str, batch: bool) -> Answer {
+fn failed(
+    permit: Permit,
+    outcome: Outcome,
+    status: StatusCode,
+    code: &'static str,
+    message: &str,
+    batch: bool,
+) -> Answer {
     let decision = permit.decision().clone();
     let replies: Vec<Reply> = permit.replies().cloned().collect();
     permit.settle(Settlement::of(outcome));

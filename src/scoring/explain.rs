@@ -23,7 +23,8 @@ pub(in crate::scoring) fn change(
 
 /// All sentences for a standing.
 pub(in crate::scoring) fn reasons(weights: &Weights, state: &State, evidence: &Evidence) -> Vec<String> {
-    let mut reasons = vec![tier(weights, evidence, state.tier)];
+    let mut reasons: Vec<String> = state.suspended.iter().cloned().collect();
+    reasons.push(tier(weights, evidence, state.tier));
     let whole = evidence.whole;
     let seen = whole.good_count + whole.bad_count;
     if seen == 0 {

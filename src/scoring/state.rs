@@ -51,8 +51,8 @@ pub struct State {
     pub(in crate::scoring) since: Timestamp,
     /// Since which review the evidence has supported the next higher tier without a break.
     pub(in crate::scoring) rising_since: Option<Timestamp>,
-    /// An operator suspended the agent; the evidence goes on being counted.
-    pub(in crate::scoring) suspended: bool,
+    /// An operator suspended the agent, and the sentence that says so; the evidence goes on being counted.
+    pub(in crate::scoring) suspended: Option<String>,
     /// The latest moment that went in. Time never runs backwards here.
     pub(in crate::scoring) clock: Timestamp,
     pub(in crate::scoring) newest_good: Option<Timestamp>,
@@ -68,7 +68,7 @@ impl State {
             tier: TrustTier::Probation,
             since: at,
             rising_since: None,
-            suspended: false,
+            suspended: None,
             clock: at,
             newest_good: None,
             whole: Tally::default(),
@@ -79,7 +79,7 @@ impl State {
     /// The tier that holds: `suspended` while an operator says so, else what the evidence supports.
     #[must_use]
     pub const fn tier(&self) -> TrustTier {
-        if self.suspended { TrustTier::Suspended } else { self.tier }
+        if self.suspended.is_some() { TrustTier::Suspended } else { self.tier }
     }
 
     /// The latest moment that went in.
@@ -91,7 +91,7 @@ impl State {
     /// Whether an operator suspended the agent.
     #[must_use]
     pub const fn is_suspended_by_operator(&self) -> bool {
-        self.suspended
+        self.suspended.is_some()
     }
 
     /// Takes one observation in. A fall happens here, at once; a rise never does.
@@ -133,7 +133,7 @@ impl State {
     pub fn suspend(&mut self, weights: &Weights, at: Timestamp, why: String) -> Vec<Change> {
         let mut changes = self.advance_to(weights, at);
         let from = self.tier();
-        self.suspended = true;
+        self.suspended = Some(why.clone());
         changes.extend(self.overridden(from, why));
         changes
     }
@@ -182,7 +182,7 @@ impl State {
         } else if review {
             self.rise(weights, at);
         }
-        if self.tier == before || self.suspended {
+        if self.tier == before || self.suspended.is_some() {
             return None;
         }
         self.since = at;

@@ -5,7 +5,7 @@ use crate::scoring;
 use crate::store::fold::load;
 use crate::store::rows::{id, moment, signed, tier, unsigned};
 use crate::store::{PAGE_MAX, Store, StoreError};
-use crate::wire::{AgentPage, AgentSummary, AgentTier, Score, Share, TierChange, TrustView};
+use crate::wire::{AgentPage, AgentSummary, AgentTier, Recent, Share, TierChange, TrustView};
 
 /// An agent's tier as news for sidecars, and the revision at which it was written.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +19,8 @@ pub struct AgentNews {
 /// How many agents have a tier.
 pub type TierCount = (TrustTier, u64);
 
+/// Most characters of a sentence that sidecars are told; a page of them stays within one statement.
+const WHY_TOLD_MAX: usize = 200;
 /// Tier changes shown with an agent.
 const HISTORY_MAX: u32 = 100;
 
@@ -57,18 +59,22 @@ impl Store {
             true => self.holding(agent).await?,
             false => None,
         };
-        let mut reasons = standing.reasons;
-        if let Some(entry) = &overridden {
-            reasons.insert(0, format!("suspended by {}: {}", entry.by, entry.why));
-        }
+        let score = standing.score;
         Ok(Some(TrustView {
             agent: agent.clone(),
             tier: standing.tier,
             since: standing.since,
             evidence_tier: standing.evidence_tier,
-            score: score(&standing.score),
-            recent: score(&standing.recent),
-            reasons,
+            score: score.mean,
+            lower: score.lower,
+            upper: score.upper,
+            confidence: score.confidence(),
+            effective: score.effective,
+            in_scope: share(&score),
+            freshness_seconds: score.freshness.map(|age| age.as_secs()),
+            fresh: score.fresh,
+            recent: recent(&standing.recent),
+            reasons: standing.reasons,
             overridden,
             history: self.history(agent).await?,
             algorithm: self.weights.name(),
@@ -87,6 +93,23 @@ impl Store {
         let rows: Vec<NewsRow> =
             sqlx::query_as(sql).bind(signed(revision)).bind(PAGE_MAX).fetch_all(&self.reader).await?;
         rows.into_iter().map(news).collect()
+    }
+
+    /// Agents of one tier by id, after one of them, at most a page: what a full statement is made of.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn agents_of_tier(
+        &self,
+        of: TrustTier,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<AgentTier>, StoreError> {
+        let sql = "SELECT revision, agent, tier, mean, lower, confidence, computed_at, why FROM agents \
+                   WHERE tier = $1 AND agent > $2 ORDER BY agent LIMIT $3";
+        let rows: Vec<NewsRow> =
+            sqlx::query_as(sql).bind(of.name()).bind(after).bind(limit).fetch_all(&self.reader).await?;
+        rows.into_iter().map(|row| news(row).map(|news| news.tier)).collect()
     }
 
     /// How many agents have each tier.
@@ -134,20 +157,15 @@ fn news(row: NewsRow) -> Result<AgentNews, StoreError> {
         lower,
         confidence,
         computed_at: moment(computed_at),
-        why,
+        why: why.chars().take(WHY_TOLD_MAX).collect(),
     };
     Ok(AgentNews { revision: unsigned(revision), tier })
 }
 
-fn score(score: &scoring::Score) -> Score {
-    Score {
-        mean: score.mean,
-        lower: score.lower,
-        upper: score.upper,
-        confidence: score.confidence(),
-        effective: score.effective,
-        in_scope: Share { k: score.good, n: score.good + score.bad },
-        freshness_seconds: score.freshness.map(|age| age.as_secs()),
-        fresh: score.fresh,
-    }
+fn share(score: &scoring::Score) -> Share {
+    Share { k: score.good, n: score.good + score.bad }
+}
+
+fn recent(score: &scoring::Score) -> Recent {
+    Recent { score: score.mean, lower: score.lower, upper: score.upper, in_scope: share(score) }
 }

@@ -152,9 +152,9 @@ async fn a_gap_stops_a_batch_until_it_is_filled_or_declared() {
         &log.source,
         "the disk broke".to_owned(),
     );
-    let wrong = GapNotice { from: 3, through: 3, head: batch[2].event.hash };
+    let wrong = GapNotice { source: log.source.to_string(), from: 3, through: 3, head: batch[2].event.hash };
     assert_eq!(store.skip(&log.source, &wrong, &signal, after(6)).await.unwrap(), None);
-    let gap = GapNotice { from: 2, through: 3, head: batch[2].event.hash };
+    let gap = GapNotice { source: log.source.to_string(), from: 2, through: 3, head: batch[2].event.hash };
     let skipped = store.skip(&log.source, &gap, &signal, after(6)).await.unwrap().unwrap();
     assert_eq!(skipped.accepted_through, 3);
     assert_eq!(store.signals(None, 9).await.unwrap().signals[0].detail, "the disk broke");
@@ -211,7 +211,7 @@ async fn misbehavior_lowers_the_tier_and_says_so() {
     store.append(&log.source, &bad, after(30)).await.unwrap();
     let view = store.trust(&agent("a"), after(30)).await.unwrap().unwrap();
     assert_eq!(view.tier, TrustTier::Restricted);
-    assert_eq!((view.score.in_scope.k, view.score.in_scope.n), (15, 22));
+    assert_eq!((view.in_scope.k, view.in_scope.n), (15, 22));
     assert_eq!(view.history.len(), 1);
     assert_eq!(view.history[0].from, TrustTier::Probation);
     assert_eq!(view.position, 22);

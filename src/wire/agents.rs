@@ -55,10 +55,29 @@ pub struct TrustView {
     /// What the evidence alone supports.
     #[serde(with = "word")]
     pub evidence_tier: TrustTier,
-    /// The score over its whole history.
-    pub score: Score,
-    /// The score over the last minutes, which can only lower a tier.
-    pub recent: Score,
+    /// Mean of the posterior over its whole history.
+    #[serde(serialize_with = "rounded")]
+    pub score: f64,
+    /// Its lower bound (5 %), which decides on tiers from probation up.
+    #[serde(serialize_with = "rounded")]
+    pub lower: f64,
+    /// Its upper bound (95 %), which decides on tiers below probation.
+    #[serde(serialize_with = "rounded")]
+    pub upper: f64,
+    /// One minus the width between the bounds.
+    #[serde(serialize_with = "rounded")]
+    pub confidence: f64,
+    /// Effective number of observations (Kish), after their weights faded.
+    #[serde(serialize_with = "rounded")]
+    pub effective: f64,
+    /// In-scope actions out of all that count, unweighted.
+    pub in_scope: Share,
+    /// Age of the newest in-scope action, in seconds; null when there is none.
+    pub freshness_seconds: Option<u64>,
+    /// Whether that is young enough for the tier, or for `standard` where the tier is lower.
+    pub fresh: bool,
+    /// The same over the last minutes, which can only lower a tier.
+    pub recent: Recent,
     /// Why the tier is what it is, as sentences.
     pub reasons: Vec<String>,
     /// A person's word that overrules the score.
@@ -75,30 +94,20 @@ pub struct TrustView {
     pub computed_at: Timestamp,
 }
 
-/// A posterior, and what it stands on.
+/// The posterior over the recent window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Score {
+pub struct Recent {
     /// Mean.
     #[serde(serialize_with = "rounded")]
-    pub mean: f64,
+    pub score: f64,
     /// Lower bound (5 %).
     #[serde(serialize_with = "rounded")]
     pub lower: f64,
     /// Upper bound (95 %).
     #[serde(serialize_with = "rounded")]
     pub upper: f64,
-    /// One minus the width between the bounds.
-    #[serde(serialize_with = "rounded")]
-    pub confidence: f64,
-    /// Effective number of observations (Kish), after their weights faded.
-    #[serde(serialize_with = "rounded")]
-    pub effective: f64,
     /// In-scope actions out of all that count, unweighted.
     pub in_scope: Share,
-    /// Age of the newest in-scope action, in seconds; absent when there is none.
-    pub freshness_seconds: Option<u64>,
-    /// Whether that is young enough for the tier.
-    pub fresh: bool,
 }
 
 /// `k` of `n`. With `n` zero there is no data, which is neither 0 nor 100 percent.

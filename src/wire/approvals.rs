@@ -182,10 +182,11 @@ impl ApprovalState {
     }
 }
 
-/// Answer of `GET /v1/approvals/{id}`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Answer of `GET /v1/approvals/{id}`: the question, and what became of it. Written only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ApprovalView {
-    /// The question as asked.
+    /// The question as asked, its members beside those below.
+    #[serde(flatten)]
     pub question: Question,
     /// The sidecar that asked.
     #[serde(with = "word")]
@@ -202,7 +203,7 @@ pub struct ApprovalView {
 }
 
 /// Answer of `GET /v1/approvals`: oldest first.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ApprovalPage {
     /// The questions.
     pub approvals: Vec<ApprovalView>,

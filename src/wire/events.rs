@@ -10,7 +10,7 @@ use crate::wire::{BATCH_BYTES_MAX, EVENT_BYTES_MAX, EVENTS_MAX, WireError};
 /// Answer of `POST /v1/events` and `GET /v1/events/position`: how far the collector holds a source's records.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
-    /// The records' `source`: `pactgate://sidecar/<id>`.
+    /// The records' `source`: `pactgate://sidecar/<sidecar>/<log>`.
     pub source: String,
     /// Sequence of the last record held; 0 when there is none.
     pub accepted_through: u64,

@@ -6,6 +6,7 @@
 
 mod agents;
 mod approvals;
+mod bearer;
 mod events;
 mod feed;
 mod fields;
@@ -17,17 +18,18 @@ mod text;
 mod trust;
 
 pub use agents::{
-    AgentPage, AgentSummary, Override, OverrideAction, OverrideEntry, RecordPage, RecordView, Score, Share,
+    AgentPage, AgentSummary, Override, OverrideAction, OverrideEntry, Recent, RecordPage, RecordView, Share,
     TierChange, TrustView,
 };
 pub use approvals::{
     Answer, AnswerRequest, ApprovalPage, ApprovalState, ApprovalView, Approved, AskedAction, Question, Say,
 };
+pub use bearer::Roster;
 pub use events::{Position, join_events, split_events};
 pub use feed::{FeedEvent, FeedReader, write_comment, write_event};
 pub use fields::Fields;
 pub use keys::{KeyView, PublicKey, SigningKey};
-pub use problem::Problem;
+pub use problem::{Problem, ProblemKind};
 pub use signals::{GapNotice, Severity, SignalKind, SignalPage, SignalRequest, SignalView};
 pub use statement::{Signed, StatementError, Topic};
 pub use trust::{AgentTier, TrustStatement};
@@ -71,7 +73,7 @@ pub const PAYLOAD_BYTES_MAX: usize = 512 * 1024;
 /// Longest line of the trust feed, in bytes: a payload in base64, its signature, and what is around them.
 pub const FEED_LINE_BYTES_MAX: usize = 768 * 1024;
 /// Most agents in one trust statement; more are told in further statements.
-pub const AGENTS_MAX: usize = 500;
+pub const AGENTS_MAX: usize = 400;
 /// Longest sentence that says why, in bytes.
 pub const WHY_BYTES_MAX: usize = 1_024;
 

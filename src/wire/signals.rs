@@ -117,6 +117,9 @@ pub struct SignalRequest {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GapNotice {
+    /// The log: the `source` of its records.
+    #[serde(deserialize_with = "bounded::<_, 255>")]
+    pub source: String,
     /// Sequence of the first record that is gone: one more than the collector holds.
     pub from: u64,
     /// Sequence of the last record that is gone.

@@ -28,10 +28,19 @@ fn key() -> SigningKey {
 #[test]
 fn golden_messages_are_read_and_written_as_they_are() {
     check::<Position>("position");
-    check::<Question>("question");
     check::<AnswerRequest>("answer_request");
     check::<Approved>("approved");
-    check::<ApprovalView>("approval_view");
+    let question = check::<Question>("question");
+    let view = ApprovalView {
+        question,
+        sidecar: crate::domain::SidecarId::new("checkout-1").unwrap(),
+        state: ApprovalState::Granted,
+        by: Some("ada".to_owned()),
+        why: Some("called the customer".to_owned()),
+        answered_at: crate::domain::Timestamp::parse_rfc3339("2026-11-18T10:01:00Z"),
+    };
+    let written: serde_json::Value = serde_json::from_slice(&write(&view)).unwrap();
+    assert_eq!(written, serde_json::from_slice::<serde_json::Value>(&golden("approval_view")).unwrap());
     check::<TrustStatement>("trust_statement");
     check::<SignalRequest>("signal_request");
     check::<SignalRequest>("signal_gap");
@@ -41,6 +50,18 @@ fn golden_messages_are_read_and_written_as_they_are() {
     check::<AgentPage>("agent_page");
     check::<Problem>("problem");
     check::<KeyView>("key_view");
+}
+
+#[test]
+fn problems_are_a_closed_set() {
+    for kind in ProblemKind::ALL {
+        let problem = Problem::new(*kind, "why");
+        assert_eq!(problem.known(), Some(*kind));
+        assert_eq!(problem.response().status().as_u16(), kind.status());
+    }
+    let refused = Problem::new(ProblemKind::Unauthorized, "say who you are").response();
+    assert_eq!(refused.headers()["www-authenticate"], "Bearer");
+    assert_eq!(refused.headers()["content-type"], "application/problem+json");
 }
 
 #[test]

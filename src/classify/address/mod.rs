@@ -163,7 +163,9 @@ fn normalize_segment(raw: &str) -> Result<Cow<'_, str>, AddressError> {
     let mut out = String::with_capacity(raw.len());
     for byte in decoded {
         match byte {
-            b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b',' | b'=' | b':' | b'@' => out.push(char::from(byte)),
+            b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b',' | b'=' | b':' | b'@' => {
+                out.push(char::from(byte))
+            }
             _ if is_plain(byte) => out.push(char::from(byte)),
             _ => out.push_str(percent_encoding::percent_encode_byte(byte)),
         }
@@ -207,7 +209,8 @@ pub(super) fn judged_uri(uri: &str) -> Result<String, AddressError> {
     let text = std::str::from_utf8(&decoded).map_err(|_| AddressError::Uri)?;
     let hides_separator = text.matches(['/', '?', '#']).count() != rest.matches(['/', '?', '#']).count();
     let has_dots = text.split(['/', '?', '#', '=', '&']).any(|piece| matches!(piece, "." | ".."));
-    if text.contains(|c: char| c == '\\' || c.is_control()) || has_escape(text) || hides_separator || has_dots {
+    if text.contains(|c: char| c == '\\' || c.is_control()) || has_escape(text) || hides_separator || has_dots
+    {
         return Err(AddressError::Uri);
     }
     let scheme = scheme.to_ascii_lowercase();

@@ -23,12 +23,39 @@ fn a_host_has_one_spelling() {
 
 #[test]
 fn a_doubtful_host_is_refused() {
-    for host in ["127.1", "0x7f.1", "0x7f000001", "2130706433", "0177.0.0.1", "1.2.3.4.5", "foo.127", "256.1.1.1", "a.0x"] {
+    for host in [
+        "127.1",
+        "0x7f.1",
+        "0x7f000001",
+        "2130706433",
+        "0177.0.0.1",
+        "1.2.3.4.5",
+        "foo.127",
+        "256.1.1.1",
+        "a.0x",
+    ] {
         assert_eq!(normalize_host(host), Err(AddressError::HostNumber), "{host}");
     }
     for host in [
-        "", ".", "a..b", ".a", "a b", "a/b", "a@b", "a%41", "a\\b", "a*b", "[::1", "::1]", "[fe80::1%25eth0]", "[]",
-        "host:80", "a\0b", "xn--a", "a,b", "\u{202e}a",
+        "",
+        ".",
+        "a..b",
+        ".a",
+        "a b",
+        "a/b",
+        "a@b",
+        "a%41",
+        "a\\b",
+        "a*b",
+        "[::1",
+        "::1]",
+        "[fe80::1%25eth0]",
+        "[]",
+        "host:80",
+        "a\0b",
+        "xn--a",
+        "a,b",
+        "\u{202e}a",
     ] {
         assert_eq!(normalize_host(host), Err(AddressError::Host), "{host}");
     }
@@ -112,9 +139,26 @@ fn a_uri_is_judged_in_one_spelling() {
         assert_eq!(judged_uri(uri).as_deref(), Ok(expected), "{uri}");
     }
     for uri in [
-        "", "nothing", "/etc/hosts", ":x", "1a:x", "file:///a/../b", "file:///a/%2e%2e/b", "file:///a/./b",
-        "file:///a//b", "file:////a", "file:///a%2fb", "file:///a%5Cb", "file:///a\\b", "file:///a%252e", "memo:../x",
-        "file://localhost/a", "file:///a%00", "x://h/?p=../..", "file:///a%", "file:///a%ff",
+        "",
+        "nothing",
+        "/etc/hosts",
+        ":x",
+        "1a:x",
+        "file:///a/../b",
+        "file:///a/%2e%2e/b",
+        "file:///a/./b",
+        "file:///a//b",
+        "file:////a",
+        "file:///a%2fb",
+        "file:///a%5Cb",
+        "file:///a\\b",
+        "file:///a%252e",
+        "memo:../x",
+        "file://localhost/a",
+        "file:///a%00",
+        "x://h/?p=../..",
+        "file:///a%",
+        "file:///a%ff",
     ] {
         assert!(judged_uri(uri).is_err(), "{uri}");
     }

@@ -15,11 +15,26 @@ pub(super) const LISTEN: &str = "subscriptions/listen";
 /// is a request that no revision defines.
 pub(super) fn is_known(method: &str, has_id: bool) -> bool {
     match method {
-        "tools/call" | "resources/read" | "resources/subscribe" | "resources/unsubscribe" | "prompts/get"
+        "tools/call"
+        | "resources/read"
+        | "resources/subscribe"
+        | "resources/unsubscribe"
+        | "prompts/get"
         | "completion/complete" => true,
-        "initialize" | "ping" | "server/discover" | "tools/list" | "resources/list" | "resources/templates/list"
-        | "prompts/list" | "logging/setLevel" | LISTEN | "tasks/get" | "tasks/list" | "tasks/result"
-        | "tasks/cancel" | "tasks/update" => true,
+        "initialize"
+        | "ping"
+        | "server/discover"
+        | "tools/list"
+        | "resources/list"
+        | "resources/templates/list"
+        | "prompts/list"
+        | "logging/setLevel"
+        | LISTEN
+        | "tasks/get"
+        | "tasks/list"
+        | "tasks/result"
+        | "tasks/cancel"
+        | "tasks/update" => true,
         _ => !has_id && method.starts_with("notifications/"),
     }
 }
@@ -66,7 +81,8 @@ pub(super) fn asked(
         "completion/complete" => complete(server, params, bounds),
         LISTEN => {
             let uris = params.subscriptions.into_iter();
-            uris.map(|uri| resource(server.clone(), uri, "notifications.resourceSubscriptions", bounds)).collect()
+            uris.map(|uri| resource(server.clone(), uri, "notifications.resourceSubscriptions", bounds))
+                .collect()
         }
         _ => Ok(Vec::new()),
     }
@@ -87,11 +103,18 @@ fn complete(server: UpstreamName, params: Params, bounds: &Bounds) -> Result<Ask
             Fault::new(Problem::WrongType, "`ref/prompt` or `ref/resource` is due here"),
             "ref.type",
         )),
-        Given::Absent => Err(place(Fault::new(Problem::MissingField, "the completion has no reference"), "ref")),
+        Given::Absent => {
+            Err(place(Fault::new(Problem::MissingField, "the completion has no reference"), "ref"))
+        }
     }
 }
 
-fn resource(server: UpstreamName, uri: Given, member: &str, bounds: &Bounds) -> Result<(Target, Json), Fault> {
+fn resource(
+    server: UpstreamName,
+    uri: Given,
+    member: &str,
+    bounds: &Bounds,
+) -> Result<(Target, Json), Fault> {
     let uri = text(uri, member)?;
     check_name(&uri, bounds.uri_bytes).map_err(|fault| place(fault, member))?;
     let uri = judged_uri(&uri).map_err(|error| place(error.into(), member))?;

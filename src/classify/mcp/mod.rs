@@ -8,7 +8,7 @@ use http::Method;
 use serde_json::value::RawValue;
 
 use crate::classify::fault::Fault;
-use crate::classify::json_rpc::{self, Heard, Id};
+use crate::classify::json_rpc::{self, Id, Message, Sender};
 use crate::classify::model::refuse_body;
 use crate::classify::names::check_name;
 use crate::classify::strict_json::{Kind, Reader};
@@ -20,10 +20,10 @@ use revision::Revision;
 /// What a message asks for besides its own method, if it asks for anything.
 type Asked = Vec<(Target, Json)>;
 
-/// Whether a path is the server's one endpoint: the upstream's own URL, or `/mcp` below it. A server may have other
+/// Whether a normalized path is the server's one endpoint: the upstream's own URL, or `/mcp` below it. A server may have other
 /// paths, and what they do does not stand in a JSON-RPC message.
 pub(super) fn recognizes(path: &str) -> bool {
-    matches!(path, "" | "/" | "/mcp")
+    matches!(path, "/" | "/mcp")
 }
 
 /// Reads a request.
@@ -62,16 +62,19 @@ fn read_post(
     body: &[u8],
     bounds: &Bounds,
 ) -> Result<Reading, Fault> {
-    let to_nobody = |fault: Fault| fault.told_as(Reply::JsonRpc { id: null_id() });
-    content::demand_json(view.headers).map_err(to_nobody)?;
-    let mut reader = Reader::new(body, bounds).map_err(to_nobody)?;
     let exchange = Exchange { peer, server, view, target, bounds };
-    let batch = reader.kind().map_err(to_nobody)? == Kind::Array;
+    let addressed = |fault: Fault| {
+        let reply = sender_reply(body, fault.problem, bounds);
+        fault.told_as(reply)
+    };
+    content::demand_json(view.headers).map_err(addressed)?;
+    let mut reader = Reader::new(body, bounds).map_err(addressed)?;
+    let batch = reader.kind().map_err(addressed)? == Kind::Array;
     let parts = match batch {
         true => exchange.read_batch(&mut reader),
-        false => exchange.read_single(&mut reader),
+        false => exchange.read_message(&mut reader, None).map(|(_, parts)| parts),
     };
-    let parts = parts.and_then(|parts| reader.end().map(|()| parts)).map_err(to_nobody)?;
+    let parts = parts.and_then(|parts| reader.end().map(|()| parts)).map_err(addressed)?;
     Ok(Reading { parts, batch, streamed: false })
 }
 
@@ -85,17 +88,14 @@ struct Exchange<'a> {
 }
 
 impl Exchange<'_> {
-    fn read_single(&self, reader: &mut Reader<'_>) -> Result<Vec<Part>, Fault> {
-        let mut heard = Heard::default();
-        self.read_message(reader, &mut heard, None)
-            .map_err(|fault| fault.told_as(reply(heard.id.as_ref(), heard.method.as_deref())))
-    }
-
     /// Batches exist in revision 2025-03-26 alone, which is also the one of a request that names none.
     fn read_batch(&self, reader: &mut Reader<'_>) -> Result<Vec<Part>, Fault> {
         let revision = Revision::of_head(self.peer, self.view)?;
         if revision != Revision::Batching {
-            return Err(Fault::new(Problem::ProtocolVersion, "this revision knows no batches; send one message"));
+            return Err(Fault::new(
+                Problem::ProtocolVersion,
+                "this revision knows no batches; send one message",
+            ));
         }
         revision::refuse_mirrored(self.view)?;
         let mut parts = Vec::new();
@@ -105,9 +105,9 @@ impl Exchange<'_> {
                 let what = format!("more than {} messages in one batch; send fewer", self.bounds.batch);
                 return Err(reader.fault(Problem::BatchTooLong, what));
             }
-            let mut heard = Heard::default();
-            parts.extend(self.read_message(reader, &mut heard, Some(revision))?);
-            if let Some(id) = heard.id {
+            let (id, read) = self.read_message(reader, Some(revision))?;
+            parts.extend(read);
+            if let Some(id) = id {
                 if ids.contains(&id.value) {
                     return Err(reader.fault(Problem::Conflict, "two messages of one batch have the same id"));
                 }
@@ -124,25 +124,28 @@ impl Exchange<'_> {
     fn read_message(
         &self,
         reader: &mut Reader<'_>,
-        heard: &mut Heard,
         batched: Option<Revision>,
-    ) -> Result<Vec<Part>, Fault> {
-        let (shape, params) = json_rpc::read_message(reader, self.bounds, heard, Params::read)?;
+    ) -> Result<(Option<Id>, Vec<Part>), Fault> {
+        let message = json_rpc::read_message(reader, self.bounds, Params::read)?;
         let revision = match batched {
-            Some(revision) => revision::refuse_own_version(&params).map(|()| revision)?,
-            None => Revision::of_message(self.peer, self.view, heard, shape, &params)?,
+            Some(revision) => revision::refuse_own_version(&message.params).map(|()| revision)?,
+            None => Revision::of_message(self.peer, self.view, &message)?,
         };
-        let Some(method) = heard.method.as_deref() else {
-            return match revision {
-                Revision::Stateless => {
-                    Err(Fault::new(Problem::WrongType, "this revision has no responses from clients"))
-                }
-                _ => Ok(vec![protocol(self.server, "response", Reply::Notification)]),
-            };
+        let Message { id, method, params } = message;
+        let parts = match method {
+            Some(method) => self.read_call(id.as_ref(), &method, params)?,
+            None if revision == Revision::Stateless => {
+                return Err(Fault::new(Problem::WrongType, "this revision has no responses from clients"));
+            }
+            None => vec![protocol(self.server, "response", Reply::Notification)],
         };
+        Ok((id, parts))
+    }
+
+    fn read_call(&self, id: Option<&Id>, method: &str, params: Params) -> Result<Vec<Part>, Fault> {
         check_name(method, self.bounds.name_bytes).map_err(|fault| fault.under_member("method"))?;
-        let reply = reply(heard.id.as_ref(), Some(method));
-        if !methods::is_known(method, heard.id.is_some()) {
+        let reply = reply(id.map(|id| id.raw.clone()), method);
+        if !methods::is_known(method, id.is_some()) {
             let part = Part::opaque(Dialect::Mcp, self.target, reply);
             return Ok(vec![Part { coverage: Coverage::Envelope, ..part }]);
         }
@@ -164,15 +167,25 @@ fn protocol(server: &UpstreamName, method: &str, reply: Reply) -> Part {
     Part::read(target, Json::Object(Vec::new()), Dialect::Mcp, reply)
 }
 
-fn reply(id: Option<&Id>, method: Option<&str>) -> Reply {
-    match (id, method) {
-        (Some(id), Some("tools/call")) => Reply::McpTool { id: id.raw.clone() },
-        (Some(id), Some(_)) => Reply::JsonRpc { id: id.raw.clone() },
-        (Some(_), None) | (None, Some(_)) => Reply::Notification,
-        (None, None) => Reply::JsonRpc { id: null_id() },
+fn reply(id: Option<Box<RawValue>>, method: &str) -> Reply {
+    match id {
+        Some(id) if method == "tools/call" => Reply::McpTool { id },
+        Some(id) => Reply::JsonRpc { id },
+        None => Reply::Notification,
     }
 }
 
-fn null_id() -> Box<RawValue> {
-    RawValue::NULL.to_owned()
+/// The reply to a POST that is refused whole. For headers and revisions the protocol demands a JSON-RPC error.
+fn sender_reply(body: &[u8], problem: Problem, bounds: &Bounds) -> Reply {
+    let nobody = || Reply::JsonRpc { id: RawValue::NULL.to_owned() };
+    let Some(sender) = Sender::of(body) else { return nobody() };
+    match (sender.id(bounds), sender.method()) {
+        (None, _) if sender.has_id() => nobody(),
+        (Some(id), _) if matches!(problem, Problem::HeaderMismatch | Problem::ProtocolVersion) => {
+            Reply::JsonRpc { id }
+        }
+        (id, Some(method)) => reply(id, method),
+        (Some(id), None) => Reply::JsonRpc { id },
+        (None, None) => nobody(),
+    }
 }

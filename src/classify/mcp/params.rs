@@ -7,17 +7,8 @@ use crate::domain::Json;
 /// The member of `_meta` that names the revision (2026-07-28, section "Protocol Version Header").
 const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 
-const MEMBERS: [&str; 9] = [
-    "name",
-    "uri",
-    "arguments",
-    "ref",
-    "argument",
-    "taskId",
-    "notifications",
-    "protocolVersion",
-    "_meta",
-];
+const MEMBERS: [&str; 9] =
+    ["name", "uri", "arguments", "ref", "argument", "taskId", "notifications", "protocolVersion", "_meta"];
 
 /// A parameter that should be a string.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use http::header::HeaderName;
 
 use crate::classify::fault::{Fault, shown};
 use crate::classify::headers::single;
-use crate::classify::json_rpc::{Heard, Shape};
+use crate::classify::json_rpc::Message;
 use crate::classify::mcp::methods;
 use crate::classify::mcp::params::{Given, Params};
 use crate::classify::{Peer, Problem, RequestView};
@@ -40,30 +40,30 @@ impl Revision {
     pub(super) fn of_message(
         peer: &Peer,
         view: &RequestView<'_>,
-        heard: &Heard,
-        shape: Shape,
-        params: &Params,
+        message: &Message<Params>,
     ) -> Result<Self, Fault> {
+        let Message { id, method, params } = message;
         let header = single(view.headers, &VERSION)?;
-        let method = heard.method.as_deref().unwrap_or_default();
+        let name = method.as_deref().unwrap_or_default();
         let revision = match (header, &params.version) {
-            (_, Given::Other) => return Err(Fault::new(Problem::WrongType, "the protocol version is a string")),
+            (_, Given::Other) => {
+                return Err(Fault::new(Problem::WrongType, "the protocol version is a string"));
+            }
             (None, Given::Text(_)) => return Err(missing(&VERSION)),
             (Some(header), Given::Text(body)) if header != body => return Err(differs(&VERSION)),
             // Negotiation itself: the client does not know yet which revision will be spoken.
-            (None, Given::Absent) if method == "initialize" => Self::Single,
+            (None, Given::Absent) if name == "initialize" => Self::Single,
             (None, Given::Absent) => accepted(peer, FIRST)?,
             (Some(header), _) => accepted(peer, header)?,
         };
-        let is_request = shape == Shape::Call && heard.id.is_some();
-        let demands = revision == Self::Stateless && is_request;
+        let demands = revision == Self::Stateless && method.is_some() && id.is_some();
         if demands && params.version == Given::Absent {
             let what = "the message names no protocol version; send `_meta` with it, as the header does";
             return Err(Fault::new(Problem::MissingField, what).under_member("params"));
         }
-        agree_on_method(view, heard.method.as_deref(), demands)?;
-        let demands_name = demands && methods::is_mirrored_by_duty(method);
-        agree_on_name(view, methods::mirrored(method, params), demands_name)?;
+        agree_on_method(view, method.as_deref(), demands)?;
+        let demands_name = demands && methods::is_mirrored_by_duty(name);
+        agree_on_name(view, methods::mirrored(name, params), demands_name)?;
         Ok(revision)
     }
 }
@@ -86,7 +86,8 @@ fn accepted(peer: &Peer, version: &str) -> Result<Revision, Fault> {
     let is_accepted = |known: &&str| versions.is_empty() || versions.iter().any(|version| version == known);
     if !KNOWN.iter().filter(|known| is_accepted(known)).any(|known| *known == version) {
         let supported: Vec<_> = KNOWN.into_iter().filter(|known| is_accepted(known)).collect();
-        let what = format!("protocol version `{}` is not accepted; speak {}", shown(version), supported.join(", "));
+        let what =
+            format!("protocol version `{}` is not accepted; speak {}", shown(version), supported.join(", "));
         return Err(Fault::new(Problem::ProtocolVersion, what));
     }
     Ok(match version {
@@ -127,5 +128,8 @@ fn missing(name: &HeaderName) -> Fault {
 }
 
 fn differs(name: &HeaderName) -> Fault {
-    Fault::new(Problem::HeaderMismatch, format!("header `{name}` differs from the message; send the same in both"))
+    Fault::new(
+        Problem::HeaderMismatch,
+        format!("header `{name}` differs from the message; send the same in both"),
+    )
 }

@@ -36,7 +36,10 @@ impl<'a> Names<'a> {
     /// Checks a name against those before it in an object that started at `first`.
     pub(super) fn admit(&self, first: usize, name: &str, distinct: Distinct) -> Result<(), Fault> {
         if name.contains('\0') {
-            return Err(Fault::new(Problem::Syntax, "a NUL in a member's name, where some parsers stop reading"));
+            return Err(Fault::new(
+                Problem::Syntax,
+                "a NUL in a member's name, where some parsers stop reading",
+            ));
         }
         if self.held.len() >= HELD_MAX {
             return Err(Fault::new(Problem::TooLarge, "too many members in one object"));
@@ -99,9 +102,10 @@ pub(in crate::classify) fn known_spelling(name: &str, known: &[&'static str]) ->
         return Ok(());
     }
     match known.iter().find(|right| loosely(right).eq(loosely(name))) {
-        Some(right) => {
-            Err(Fault::new(Problem::DuplicateKey, format!("could be taken for `{right}`; write it exactly so")))
-        }
+        Some(right) => Err(Fault::new(
+            Problem::DuplicateKey,
+            format!("could be taken for `{right}`; write it exactly so"),
+        )),
         None => Ok(()),
     }
 }

@@ -216,7 +216,11 @@ impl<'a> Reader<'a> {
         if self.depth_left == 0 {
             return Err(self.fault(Problem::TooDeep, "too many arrays and objects inside each other"));
         }
-        self.expect(bracket, due)?;
+        if self.peek() != Some(bracket) {
+            let is_value = self.kind().is_ok();
+            return Err(self.fault(if is_value { Problem::WrongType } else { Problem::Syntax }, due));
+        }
+        self.at += 1;
         self.depth_left -= 1;
         Ok(())
     }

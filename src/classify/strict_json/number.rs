@@ -33,8 +33,11 @@ impl<'a> Reader<'a> {
         let start = self.at;
         let text = self.number_text()?;
         let doubtful = || {
-            Fault::new(Problem::Number, "programs that read doubles would round this number; send it as a string")
-                .at(start)
+            Fault::new(
+                Problem::Number,
+                "programs that read doubles would round this number; send it as a string",
+            )
+            .at(start)
         };
         let value = Decimal::parse(text).ok_or_else(doubtful)?;
         let is_plain = text.len() <= PLAIN_BYTES && !text.contains(['e', 'E']);

@@ -75,7 +75,9 @@ fn what_two_parsers_could_read_differently_is_refused() {
 
 #[test]
 fn what_is_skipped_is_held_to_the_same_form() {
-    for text in [r#"{"a":1,"a":1}"#, r#"[{"x":{"\u0061":1,"a":2}}]"#, r#"["\ud800"]"#, "[1,]", "[01]", "[\"\n\"]"] {
+    for text in
+        [r#"{"a":1,"a":1}"#, r#"[{"x":{"\u0061":1,"a":2}}]"#, r#"["\ud800"]"#, "[1,]", "[01]", "[\"\n\"]"]
+    {
         assert!(skim(text.as_bytes()).is_err(), "{text}");
     }
     assert!(skim(b"[\"\xff\"]").is_err());
@@ -86,7 +88,9 @@ fn what_is_skipped_is_held_to_the_same_form() {
 
 #[test]
 fn numbers_keep_their_value() {
-    for text in ["0", "-0", "1e2", "0.1", "3.141592653589793", "9007199254740992", "1.7976931348623157e308", "5e-324"] {
+    for text in
+        ["0", "-0", "1e2", "0.1", "3.141592653589793", "9007199254740992", "1.7976931348623157e308", "5e-324"]
+    {
         assert_eq!(read(text), Ok(Json::Number(Decimal::parse(text).unwrap())), "{text}");
     }
 }
@@ -123,7 +127,7 @@ fn a_refusal_names_the_place() {
         "`a[1].b`, byte 15: a member stands twice, perhaps in another case; send it once"
     );
     assert_eq!(detail("[1,2"), "byte 4: a comma or the closing bracket is due here");
-    assert_eq!(detail("[1,\u{1}]"), "`[1]`, byte 3: no JSON value starts here".replace("[1]", "[1]"));
+    assert_eq!(detail("[1,\u{1}]"), "`[1]`, byte 3: no JSON value starts here");
 }
 
 #[test]
@@ -201,6 +205,8 @@ fn lossless(value: &serde_json::Value) -> Json {
         serde_json::Value::Number(n) => Json::Number(Decimal::parse(&n.to_string()).unwrap()),
         serde_json::Value::String(s) => Json::String(s.clone()),
         serde_json::Value::Array(items) => Json::Array(items.iter().map(lossless).collect()),
-        serde_json::Value::Object(members) => Json::object(members.iter().map(|(n, v)| (n.as_str(), lossless(v)))),
+        serde_json::Value::Object(members) => {
+            Json::object(members.iter().map(|(n, v)| (n.as_str(), lossless(v))))
+        }
     }
 }

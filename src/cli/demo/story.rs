@@ -77,7 +77,9 @@ async fn asked(cast: &mut Cast, voice: &mut Voice) -> Result<(), Mishap> {
     let question = pending(cast).await?;
     let id = question.pointer("/approval").and_then(Value::as_str).unwrap_or_default().to_owned();
     voice.say(&format!("The collector holds the question `{id}`. An operator says yes:"));
-    voice.show(&format!("POST /v1/approvals/{id}  {{\"answer\": \"grant\", \"why\": \"the parcel was lost\"}}"));
+    voice.show(&format!(
+        "POST /v1/approvals/{id}  {{\"answer\": \"grant\", \"why\": \"the parcel was lost\"}}"
+    ));
     let path = format!("/v1/approvals/{id}");
     let grant = json!({"answer": "grant", "why": "the parcel was lost"});
     let said = cast.operator.send(Method::POST, &path, &[], Some(&grant)).await?;

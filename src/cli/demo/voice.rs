@@ -55,6 +55,12 @@ impl Voice {
         }
     }
 
+    /// Says that everything stays up, and where it is.
+    pub fn stay(&self, addresses: &str) {
+        self.line(&format!("\n{}", self.paint("1", "Everything stays up until you press Ctrl-C:")));
+        self.show(addresses);
+    }
+
     fn paint(&self, code: &str, text: &str) -> String {
         if self.colors { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }

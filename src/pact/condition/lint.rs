@@ -1,6 +1,8 @@
 //! What an expression may not do: name unknown things, cost without bound, or yield anything but true or false.
 
-use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue, SelectExpr, SourceInfo, operators};
+use cel::common::ast::{
+    CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue, SelectExpr, SourceInfo, operators,
+};
 use cel::{IdedExpr, ParseErrors};
 
 use crate::domain::{ActionKind, Dialect, TrustTier};
@@ -10,9 +12,30 @@ use crate::pact::reader::nearest;
 const VARIABLES: &[&str] = &["agent", "tier", "action", "args", "now", "usage"];
 const TYPES: &[&str] = &["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "uint"];
 const FUNCTIONS: &[&str] = &[
-    "bool", "contains", "double", "duration", "dyn", "endsWith", "getDate", "getDayOfMonth", "getDayOfWeek",
-    "getDayOfYear", "getFullYear", "getHours", "getMilliseconds", "getMinutes", "getMonth", "getSeconds", "int",
-    "matches", "size", "startsWith", "string", "timestamp", "type", "uint",
+    "bool",
+    "contains",
+    "double",
+    "duration",
+    "dyn",
+    "endsWith",
+    "getDate",
+    "getDayOfMonth",
+    "getDayOfWeek",
+    "getDayOfYear",
+    "getFullYear",
+    "getHours",
+    "getMilliseconds",
+    "getMinutes",
+    "getMonth",
+    "getSeconds",
+    "int",
+    "matches",
+    "size",
+    "startsWith",
+    "string",
+    "timestamp",
+    "type",
+    "uint",
 ];
 const ORDERINGS: &[&str] =
     &[operators::LESS, operators::LESS_EQUALS, operators::GREATER, operators::GREATER_EQUALS];
@@ -53,21 +76,36 @@ pub(super) fn syntax(text: &str, errors: &ParseErrors) -> Vec<Finding> {
     };
     let finding = |error: &cel::ParseError| {
         let said = error.msg.lines().next().unwrap_or("not an expression");
-        Finding::new(offset(error.pos), format!("not a CEL expression: {said}"), "correct the expression here")
+        Finding::new(
+            offset(error.pos),
+            format!("not a CEL expression: {said}"),
+            "correct the expression here",
+        )
     };
     errors.errors.iter().take(3).map(finding).collect()
 }
 
 /// Checks an expression of a clause that speaks of `kind`.
 pub(super) fn check(expression: &IdedExpr, source: &SourceInfo, kind: ActionKind) -> Report {
-    let mut lint =
-        Lint { source, kind, report: Report::default(), scope: Vec::new(), iterations: 0, nodes: 0, variables: 0 };
+    let mut lint = Lint {
+        source,
+        kind,
+        report: Report::default(),
+        scope: Vec::new(),
+        iterations: 0,
+        nodes: 0,
+        variables: 0,
+    };
     lint.expression(expression);
     if lint.nodes > NODES_MAX {
         lint.find(expression, format!("the expression has more than {NODES_MAX} parts"), "split the clause");
     }
     if yields_other(&expression.expr) {
-        lint.find(expression, "the expression does not yield true or false", "compare the value with something");
+        lint.find(
+            expression,
+            "the expression does not yield true or false",
+            "compare the value with something",
+        );
     }
     lint.report.is_constant = lint.variables == 0;
     lint.report
@@ -181,7 +219,9 @@ impl<'a> Lint<'a> {
                     self.find(at, format!("not a regular expression: {said}"), "correct the pattern");
                 }
             }
-            _ => self.find(at, "`matches` takes a written pattern only", "write the pattern as text in quotes"),
+            _ => {
+                self.find(at, "`matches` takes a written pattern only", "write the pattern as text in quotes")
+            }
         }
     }
 
@@ -197,7 +237,8 @@ impl<'a> Lint<'a> {
     /// A comparison with a word that its set does not have can never hold.
     fn closed_set(&mut self, call: &'a CallExpr) {
         let [a, b] = call.args.as_slice() else { return };
-        let Some((set, other)) = closed(a).map(|set| (set, b)).or_else(|| closed(b).map(|set| (set, a))) else {
+        let Some((set, other)) = closed(a).map(|set| (set, b)).or_else(|| closed(b).map(|set| (set, a)))
+        else {
             return;
         };
         let words: &[IdedExpr] = match &other.expr {
@@ -208,14 +249,22 @@ impl<'a> Lint<'a> {
             if let Expr::Literal(LiteralValue::String(text)) = &word.expr
                 && !set.1.contains(&text.inner())
             {
-                self.find(word, format!("unknown {} `{}`", set.0, text.inner()), nearest(text.inner(), &set.1));
+                self.find(
+                    word,
+                    format!("unknown {} `{}`", set.0, text.inner()),
+                    nearest(text.inner(), &set.1),
+                );
             }
         }
     }
 
     fn comprehension(&mut self, at: &'a IdedExpr, inner: &'a ComprehensionExpr) {
         if self.iterations > 0 {
-            self.find(at, "an iteration within an iteration has no bound on its cost", "split it into two clauses");
+            self.find(
+                at,
+                "an iteration within an iteration has no bound on its cost",
+                "split it into two clauses",
+            );
         }
         self.expression(&inner.iter_range);
         self.scope.push(&inner.iter_var);
@@ -261,7 +310,9 @@ const fn action_members(kind: ActionKind) -> &'static [&'static str] {
         ActionKind::Resource => &["kind", "name", "dialect", "fields", "server", "uri"],
         ActionKind::Prompt => &["kind", "name", "dialect", "fields", "server"],
         ActionKind::Agent => &["kind", "name", "dialect", "fields", "peer", "skill"],
-        ActionKind::Http => &["kind", "name", "dialect", "fields", "method", "scheme", "host", "port", "path"],
+        ActionKind::Http => {
+            &["kind", "name", "dialect", "fields", "method", "scheme", "host", "port", "path"]
+        }
         ActionKind::Opaque => &["kind", "name", "dialect", "fields", "host", "port"],
         ActionKind::Tool | ActionKind::Protocol => &["kind", "name", "dialect", "fields"],
     }

@@ -104,13 +104,12 @@ impl Condition {
         let resolver = values::Resolver { subject, patterns: &self.patterns };
         let mut context = Context::with_env(Arc::clone(&ENV));
         context.set_variable_resolver(&resolver);
-        let result = match Value::resolve_val(&self.expression, &context) {
+        match Value::resolve_val(&self.expression, &context) {
             Ok(value) => value.downcast_ref::<CelBool>().map(|b| *b.inner()).ok_or_else(|| {
                 format!("`when` yields a {} where true or false is due", value.get_type().name())
             }),
             Err(error) => Err(self.describe(&error)),
-        };
-        result
+        }
     }
 
     /// The expression as written.
@@ -144,7 +143,9 @@ impl Condition {
             | ExecutionError::UnsupportedBinaryOperator(..) => {
                 "`when` meets a value of a type that it does not speak of".to_owned()
             }
-            ExecutionError::UndeclaredReference(name) => format!("`when` reads `{name}`, which is not known here"),
+            ExecutionError::UndeclaredReference(name) => {
+                format!("`when` reads `{name}`, which is not known here")
+            }
             ExecutionError::IndexOutOfBounds(_) => "`when` reads past the end of a list".to_owned(),
             ExecutionError::FunctionError { function, .. } => format!("`{function}` fails in `when`"),
             ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => {

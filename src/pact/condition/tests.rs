@@ -118,11 +118,17 @@ fn what_is_wrong_is_found_before_any_call() {
 
 #[test]
 fn every_function_that_passes_the_check_exists() {
-    for name in ["bool('true')", "string(args.amount) == '80'", "int('5') == 5", "uint(5) == 5u", "double('1.5') == 1.5"]
-    {
+    for name in [
+        "bool('true')",
+        "string(args.amount) == '80'",
+        "int('5') == 5",
+        "uint(5) == 5u",
+        "double('1.5') == 1.5",
+    ] {
         assert!(evaluate(&format!("{name} || args.amount == 0")).is_ok(), "{name}");
     }
-    for part in ["Date", "DayOfMonth", "DayOfYear", "FullYear", "Milliseconds", "Minutes", "Month", "Seconds"] {
+    for part in ["Date", "DayOfMonth", "DayOfYear", "FullYear", "Milliseconds", "Minutes", "Month", "Seconds"]
+    {
         assert!(evaluate(&format!("now.get{part}() >= 0")).is_ok(), "{part}");
     }
     assert_eq!(evaluate("type(args.amount) == int && dyn(args.amount) == 80"), Ok(true));

@@ -4,8 +4,8 @@ use std::any::Any;
 
 use cel::common::traits::{Container, Indexer, Sizer};
 use cel::common::types::{
-    CelBool, CelDouble, CelInt, CelList, CelNull, CelString, CelTimestamp, DYN_TYPE, Kind, MAP_TYPE, STRING_TYPE,
-    Type,
+    CelBool, CelDouble, CelInt, CelList, CelNull, CelString, CelTimestamp, DYN_TYPE, Kind, MAP_TYPE,
+    STRING_TYPE, Type,
 };
 use cel::common::value::{CowVal, StaticVal, Val};
 use cel::context::VariableResolver;
@@ -43,7 +43,9 @@ pub(super) fn environment() -> Env {
         env.add_member_overload("matches", "matches_compiled", STRING_TYPE, vec![pattern()], matches),
         env.add_overload("matches", "matches_compiled_global", vec![STRING_TYPE, pattern()], matches),
         env.add_overload(EQUALS, "equals_strictly", dynamic(), |args| two(args, equals)),
-        env.add_overload(DIFFERS, "differs_strictly", dynamic(), |args| two(args, |a, b| equals(a, b).map(|e| !e))),
+        env.add_overload(DIFFERS, "differs_strictly", dynamic(), |args| {
+            two(args, |a, b| equals(a, b).map(|e| !e))
+        }),
         env.add_overload(AMONG, "among_strictly", dynamic(), |args| two(args, among)),
     ];
     debug_assert!(declared.iter().all(Result::is_ok), "a name is declared twice");
@@ -82,7 +84,9 @@ fn among(item: &dyn Val, whole: &dyn Val) -> Result<bool, ExecutionError> {
         return Ok(true);
     }
     match whole.downcast_ref::<CelList<'_>>() {
-        Some(list) if !list.inner().is_empty() && !list.inner().iter().any(|own| comparable(item, own.as_ref())) => {
+        Some(list)
+            if !list.inner().is_empty() && !list.inner().iter().any(|own| comparable(item, own.as_ref())) =>
+        {
             Err(mistyped("@in", item, whole))
         }
         _ => Ok(false),
@@ -171,7 +175,8 @@ fn value<'b, 'v>(json: &'v Json) -> Result<CowVal<'b, 'v>, ExecutionError> {
         Json::String(text) => CowVal::owned(CelString::from(text.as_str())),
         Json::Array(items) if items.len() > ITEMS_MAX => return Err(too_large("list")),
         Json::Array(items) => {
-            let items: Result<Vec<_>, _> = items.iter().map(|item| value(item).map(CowVal::into_owned)).collect();
+            let items: Result<Vec<_>, _> =
+                items.iter().map(|item| value(item).map(CowVal::into_owned)).collect();
             CowVal::owned(CelList::from(items?))
         }
         Json::Object(members) => CowVal::owned(Object(members)),
@@ -303,9 +308,13 @@ impl<'a> ActionVal<'a> {
                 let name = subject.capability.map_or_else(|| target.to_string(), str::to_owned);
                 Ok(CowVal::owned(CelString::from(name)))
             }
-            ("provider", Target::Model { provider, .. } | Target::HostedTool { provider, .. }) => text(provider),
+            ("provider", Target::Model { provider, .. } | Target::HostedTool { provider, .. }) => {
+                text(provider)
+            }
             ("model", Target::Model { model, .. }) => text(model),
-            ("server", Target::Resource { server, .. } | Target::Prompt { server, .. }) => text(server.as_str()),
+            ("server", Target::Resource { server, .. } | Target::Prompt { server, .. }) => {
+                text(server.as_str())
+            }
             ("uri", Target::Resource { uri, .. }) => text(uri),
             ("peer", Target::Agent { peer, .. }) => text(peer),
             ("skill", Target::Agent { skill: Some(skill), .. }) => text(skill),

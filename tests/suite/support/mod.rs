@@ -8,5 +8,7 @@ pub mod calls;
 pub mod collector_double;
 /// Real client programs, run to their end.
 pub mod programs;
+/// The built sidecar as a process of its own.
+pub mod sidecar;
 /// The world outside: a model API and an MCP server.
 pub mod world;

@@ -59,6 +59,7 @@ CREATE TABLE agents (
     state       BLOB NOT NULL
 );
 CREATE INDEX agents_by_revision ON agents (revision);
+CREATE INDEX agents_by_tier ON agents (tier, agent);
 CREATE INDEX agents_by_computed_at ON agents (computed_at);
 
 CREATE TABLE tier_changes (

@@ -1,0 +1,70 @@
+//! Plane: what every handler of the collector shares.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use crate::collector::Metrics;
+use crate::collector::serials::Serials;
+use crate::domain::{SharedClock, SidecarId};
+use crate::net::Drain;
+use crate::store::Store;
+use crate::wire::{Roster, SigningKey};
+
+/// The collector's state. The store owns all that lasts; here stands only what a restart may forget.
+#[derive(Debug)]
+pub struct Plane {
+    pub(in crate::collector) store: Store,
+    pub(in crate::collector) sidecars: Arc<Roster<SidecarId>>,
+    pub(in crate::collector) operators: Arc<Roster<String>>,
+    pub(in crate::collector) key: SigningKey,
+    pub(in crate::collector) clock: SharedClock,
+    pub(in crate::collector) drain: Drain,
+    pub(in crate::collector) heartbeat: Duration,
+    pub(in crate::collector) patience: Duration,
+    pub(in crate::collector) metrics: Metrics,
+    /// Serials of trust statements: owned here, reserved in the store.
+    pub(in crate::collector) serials: Serials,
+    /// Places on the feed, per sidecar, so that none can keep the others out.
+    pub(in crate::collector) seats: HashMap<SidecarId, Arc<Semaphore>>,
+}
+
+/// Feeds of one sidecar at once: one, and those whose end it has not noticed yet.
+const SEATS: usize = 4;
+
+impl Plane {
+    /// Joins what handlers need.
+    ///
+    /// # Errors
+    /// When a metric cannot be registered, which only a defect in the table of metrics can cause.
+    #[expect(clippy::too_many_arguments, reason = "each is one thing that is made once, by name")]
+    pub fn new(
+        store: Store,
+        sidecars: Arc<Roster<SidecarId>>,
+        operators: Arc<Roster<String>>,
+        key: SigningKey,
+        clock: SharedClock,
+        drain: Drain,
+        heartbeat: Duration,
+        patience: Duration,
+    ) -> prometheus::Result<Arc<Self>> {
+        let seats = sidecars.names().map(|name| (name.clone(), Arc::new(Semaphore::new(SEATS)))).collect();
+        let (metrics, serials) = (Metrics::new()?, Serials::default());
+        let plane = Self {
+            store,
+            sidecars,
+            operators,
+            key,
+            clock,
+            drain,
+            heartbeat,
+            patience,
+            metrics,
+            serials,
+            seats,
+        };
+        Ok(Arc::new(plane))
+    }
+}
