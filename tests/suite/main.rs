@@ -7,6 +7,9 @@
     reason = "a test fails by panicking"
 )]
 
+/// A collector on a real socket: evidence in, tiers out, people's decisions.
+#[cfg(feature = "plane")]
+mod collector;
 /// TLS towards agents: leaves that every client accepts, and names that must agree.
 mod interception;
 /// Sockets: what is dialed, served, bounded and drained.
