@@ -1,17 +1,77 @@
-//! `collector`: starts a collector and its operations center, and sees them to their end.
+//! `pactgate collector`: starts a collector and its operations center, and sees them to their end.
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::center::{self, Center};
 use crate::collector::{self, KeyFileError, Plane, Settings};
-use crate::domain::SharedClock;
+use crate::cli::{role, with_causes};
+use crate::config;
+use crate::domain::{SharedClock, SystemClock};
 use crate::net::{BindError, Drain, Drained, Listener};
 use crate::store::{Store, StoreError};
 use crate::wire::{PublicKey, Roster};
+
+/// Arguments of `pactgate collector`.
+#[derive(Debug, clap::Args)]
+pub struct CollectorArgs {
+    /// The collector's configuration file.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Check the configuration, print it as it takes effect, and stop.
+    #[arg(long)]
+    check: bool,
+}
+
+/// Reads the config, then serves until SIGTERM or SIGINT.
+#[must_use]
+pub fn run(args: &CollectorArgs) -> ExitCode {
+    let environment = |name: &str| std::env::var(name).ok();
+    let (config, warnings) = match config::load_collector(&args.config, &environment) {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            eprintln!("{problems}");
+            return ExitCode::FAILURE;
+        }
+    };
+    if !warnings.is_empty() {
+        eprintln!("{warnings}");
+    }
+    if args.check {
+        print!("{}", config.print());
+        return ExitCode::SUCCESS;
+    }
+    role::run(&config.log.clone(), &environment, serve(settings(config)))
+}
+
+/// The collector's settings, from its config.
+#[must_use]
+pub fn settings(config: config::Collector) -> Settings {
+    let mut settings = Settings::new(config.address, config.data);
+    settings.sidecars = config.sidecars.into_iter().map(|one| (one.id, one.token.secret)).collect();
+    settings.operators = config.operators.into_iter().map(|one| (one.name, one.token.secret)).collect();
+    settings.weights = config.weights;
+    settings
+}
+
+async fn serve(settings: Settings) -> ExitCode {
+    let drain = Drain::default();
+    let running = match start(settings, SystemClock::shared(), drain.clone()).await {
+        Ok(running) => running,
+        Err(why) => {
+            tracing::error!("{}", with_causes(&why));
+            return ExitCode::FAILURE;
+        }
+    };
+    role::told_to_stop().await;
+    drain.begin();
+    role::tell(running.stopped().await);
+    ExitCode::SUCCESS
+}
 
 /// Why a collector did not start.
 #[derive(Debug, thiserror::Error)]

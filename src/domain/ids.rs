@@ -121,6 +121,15 @@ id! {
     DecisionId, "decision id", 64, word
 }
 
+impl DecisionId {
+    /// The id in the form of a UUID (RFC 9562, section 4).
+    #[must_use]
+    pub fn from_uuid(id: uuid::Uuid) -> Self {
+        let mut text = uuid::Uuid::encode_buffer();
+        Self(Arc::from(&*id.hyphenated().encode_lower(&mut text)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

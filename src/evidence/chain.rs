@@ -76,6 +76,12 @@ impl Chain {
         self.gap.torn_bytes = self.gap.torn_bytes.saturating_add(gap.torn_bytes);
     }
 
+    /// Whether something is missing that no record has told of yet.
+    #[must_use]
+    pub fn has_untold_gap(&self) -> bool {
+        !self.gap.is_none()
+    }
+
     /// Makes a record the next one of this log.
     pub fn seal(&mut self, record: &Record, recorded_at: Timestamp) -> Sealed {
         let mut bytes = Vec::with_capacity(1280);

@@ -27,4 +27,6 @@ pub use verify::{Broken, Verifier};
 pub use words::{ApprovalAnswer, CutCause, Effect, Kind, Proof, Seen, UpstreamFailure};
 
 #[cfg(test)]
+pub(crate) mod sample;
+#[cfg(test)]
 mod tests;

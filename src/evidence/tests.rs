@@ -306,19 +306,81 @@ fn argument_digests_are_keyed_and_do_not_depend_on_spelling() {
     assert_ne!(argument_digest(&key, &amount("80")), argument_digest(&[8; 32], &amount("80")));
 }
 
+/// The second record of the worked example: a call that was refused.
+fn never_delete() -> Record {
+    Record {
+        kind: Kind::Refused,
+        verdict: Ruling::Deny,
+        effect: Effect::Refused,
+        reason: Some(Reason::Denied),
+        clauses: vec![ClauseId::new("never-delete").unwrap()],
+        action: ActionSeen {
+            kind: Some(ActionKind::Http),
+            name: "DELETE https://api.shop.example/v1/orders/7".to_owned(),
+            capability: None,
+            dialect: Dialect::Http,
+        },
+        args_digest: None,
+        outcome: Some(Outcome::Refused),
+        usage: None,
+        latency: Latency {
+            decide: Duration::from_micros(9),
+            upstream: None,
+            total: Some(Duration::from_micros(31)),
+        },
+        coverage: Coverage { request: Seen::Read, response: None },
+        ..sample::settled(2)
+    }
+}
+
 /// The worked example of README.md: whoever changes a byte of the format changes the document too.
 #[test]
 fn the_documented_example_is_true() {
     let mut chain = Chain::begin(source());
-    let record = Record { at: moment("2026-11-18T10:00:00Z"), ..settled(Outcome::Completed { status: 200 }) };
-    let first = chain.seal(&record, moment("2026-11-18T10:00:00.000250Z"));
-    let second = chain.seal(&bare(), moment("2026-11-18T10:00:01Z"));
+    let first = chain.seal(&sample::settled(1), moment("2026-11-18T10:00:00.000250Z"));
+    let second = chain.seal(&never_delete(), moment("2026-11-18T10:00:01Z"));
     let document = include_str!("README.md");
     for sealed in [first, second] {
         let line = String::from_utf8(sealed.bytes).unwrap();
-        assert!(document.lines().any(|l| l == line), "missing in README.md:\n{line}");
+        assert!(document.lines().any(|l| l == line), "missing in README.md:\n{line}\n{}", sealed.hash);
         assert!(document.contains(&sealed.hash.hex()), "missing in README.md: {}", sealed.hash);
     }
+}
+
+/// The table of README.md names every member that is written, and no other.
+#[test]
+fn the_documented_members_are_those_that_are_written() {
+    fn members(value: &serde_json::Value, path: &str, into: &mut std::collections::BTreeSet<String>) {
+        match value {
+            serde_json::Value::Object(object) => {
+                for (name, value) in object {
+                    let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                    into.insert(path.clone());
+                    members(value, &path, into);
+                }
+            }
+            serde_json::Value::Array(items) => items.iter().for_each(|item| members(item, path, into)),
+            _ => {}
+        }
+    }
+    let mut chain = Chain::begin(source());
+    chain.tell(Gap { after_crash: true, lost: 1, torn_bytes: 1 });
+    let mut many = refused();
+    many.clauses = vec![many.clauses[0].clone(); CLAUSES_MAX + 1];
+    many.faults = vec![many.faults[0].clone(); FAULTS_MAX + 1];
+    many.observed[0].clauses = vec![many.clauses[0].clone(); OBSERVED_MAX + 1];
+    many.observed = vec![many.observed[0].clone(); OBSERVED_MAX + 1];
+    let mut written = std::collections::BTreeSet::new();
+    for record in samples().into_iter().chain([many, sample::settled(1)]) {
+        let sealed = chain.seal(&record, Timestamp::from_micros(1));
+        members(&serde_json::from_slice(&sealed.bytes).unwrap(), "", &mut written);
+    }
+    let row = |line: &str| {
+        line.strip_prefix("| `").and_then(|rest| rest.split_once('`')).map(|(name, _)| name.to_owned())
+    };
+    let documented: std::collections::BTreeSet<_> =
+        include_str!("README.md").lines().filter_map(row).collect();
+    assert_eq!(documented, written);
 }
 
 proptest! {

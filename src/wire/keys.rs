@@ -65,6 +65,12 @@ impl PublicKey {
         })
     }
 
+    /// A key from its bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// Names the key in a statement: the first sixteen hexadecimal digits of its SHA-256.
     #[must_use]
     pub fn id(&self) -> String {

@@ -7,12 +7,31 @@
     reason = "a test fails by panicking"
 )]
 
+/// Health, metrics and inspection, over real sockets.
+mod admin;
+/// Real clients, unmodified.
+mod clients;
 /// A collector on a real socket: evidence in, tiers out, people's decisions.
 #[cfg(feature = "plane")]
 mod collector;
+/// Records on their way to the collector, and its word on the way back.
+mod delivery;
+/// What is built in: bans, licenses, sources.
+mod supply;
+/// What the stories need: stand-ins for the outside world, an authority they share, real clients.
+mod support;
 /// TLS towards agents: leaves that every client accepts, and names that must agree.
 mod interception;
 /// Sockets: what is dialed, served, bounded and drained.
 mod net;
+/// Requests as they stand on the wire, and what they are read as.
+mod classify_corpus;
+/// What fuzzing found, and the corpus cut short and changed, through every parser.
+mod fuzz_corpus;
+/// A request as text, shared with the fuzz targets.
+#[path = "../fuzz/src/request.rs"]
+mod request;
+/// Evidence on disk: what survives a kill.
+mod spool;
 /// Properties of the source tree itself: floors, purity, file headers.
 mod tidy;

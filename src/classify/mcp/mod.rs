@@ -1,0 +1,191 @@
+//! The Model Context Protocol over streamable HTTP, revisions 2025-03-26 to 2026-07-28.
+
+mod methods;
+mod params;
+mod revision;
+
+use http::Method;
+use serde_json::value::RawValue;
+
+use crate::classify::fault::Fault;
+use crate::classify::json_rpc::{self, Id, Message, Sender};
+use crate::classify::model::refuse_body;
+use crate::classify::names::check_name;
+use crate::classify::strict_json::{Kind, Reader};
+use crate::classify::{Bounds, Coverage, Part, Peer, Problem, Reading, Reply, RequestView, content};
+use crate::domain::{Dialect, Family, HttpTarget, Json, Target, UpstreamName};
+use params::Params;
+use revision::Revision;
+
+/// What a message asks for besides its own method, if it asks for anything.
+type Asked = Vec<(Target, Json)>;
+
+/// Whether a normalized path is the server's one endpoint: the upstream's own URL, or `/mcp` below it. A server may have other
+/// paths, and what they do does not stand in a JSON-RPC message.
+pub(super) fn recognizes(path: &str) -> bool {
+    matches!(path, "/" | "/mcp")
+}
+
+/// Reads a request.
+pub(super) fn read(
+    peer: &Peer,
+    view: &RequestView<'_>,
+    target: &HttpTarget,
+    body: &[u8],
+    bounds: &Bounds,
+) -> Result<Reading, Fault> {
+    let opaque = || Reading {
+        parts: vec![Part::opaque(Dialect::Mcp, target, Reply::Problem)],
+        batch: false,
+        streamed: false,
+    };
+    let Some(server) = peer.name.as_ref().filter(|_| recognizes(&target.path)) else { return Ok(opaque()) };
+    match *view.method {
+        Method::POST => read_post(peer, server, view, target, body, bounds),
+        Method::GET | Method::DELETE => {
+            refuse_body(body)?;
+            if Revision::of_head(peer, view)? == Revision::Stateless {
+                return Ok(opaque());
+            }
+            let part = protocol(server, view.method.as_str(), Reply::Problem);
+            Ok(Reading { parts: vec![part], batch: false, streamed: *view.method == Method::GET })
+        }
+        _ => Ok(opaque()),
+    }
+}
+
+fn read_post(
+    peer: &Peer,
+    server: &UpstreamName,
+    view: &RequestView<'_>,
+    target: &HttpTarget,
+    body: &[u8],
+    bounds: &Bounds,
+) -> Result<Reading, Fault> {
+    let exchange = Exchange { peer, server, view, target, bounds };
+    let addressed = |fault: Fault| {
+        let reply = sender_reply(body, fault.problem, bounds);
+        fault.told_as(reply)
+    };
+    content::demand_json(view.headers).map_err(addressed)?;
+    let mut reader = Reader::new(body, bounds).map_err(addressed)?;
+    let batch = reader.kind().map_err(addressed)? == Kind::Array;
+    let parts = match batch {
+        true => exchange.read_batch(&mut reader),
+        false => exchange.read_message(&mut reader, None).map(|(_, parts)| parts),
+    };
+    let parts = parts.and_then(|parts| reader.end().map(|()| parts)).map_err(addressed)?;
+    Ok(Reading { parts, batch, streamed: false })
+}
+
+/// What reading one POST depends on.
+struct Exchange<'a> {
+    peer: &'a Peer,
+    server: &'a UpstreamName,
+    view: &'a RequestView<'a>,
+    target: &'a HttpTarget,
+    bounds: &'a Bounds,
+}
+
+impl Exchange<'_> {
+    /// Batches exist in revision 2025-03-26 alone, which is also the one of a request that names none.
+    fn read_batch(&self, reader: &mut Reader<'_>) -> Result<Vec<Part>, Fault> {
+        let revision = Revision::of_head(self.peer, self.view)?;
+        if revision != Revision::Batching {
+            return Err(Fault::new(
+                Problem::ProtocolVersion,
+                "this revision knows no batches; send one message",
+            ));
+        }
+        revision::refuse_mirrored(self.view)?;
+        let mut parts = Vec::new();
+        let mut ids: Vec<String> = Vec::new();
+        reader.array(|reader, index| {
+            if index == self.bounds.batch {
+                let what = format!("more than {} messages in one batch; send fewer", self.bounds.batch);
+                return Err(reader.fault(Problem::BatchTooLong, what));
+            }
+            let (id, read) = self.read_message(reader, Some(revision))?;
+            parts.extend(read);
+            if let Some(id) = id {
+                if ids.contains(&id.value) {
+                    return Err(reader.fault(Problem::Conflict, "two messages of one batch have the same id"));
+                }
+                ids.push(id.value);
+            }
+            Ok(())
+        })?;
+        match parts.is_empty() {
+            true => Err(Fault::new(Problem::MissingField, "the batch is empty")),
+            false => Ok(parts),
+        }
+    }
+
+    fn read_message(
+        &self,
+        reader: &mut Reader<'_>,
+        batched: Option<Revision>,
+    ) -> Result<(Option<Id>, Vec<Part>), Fault> {
+        let message = json_rpc::read_message(reader, self.bounds, Params::read)?;
+        let revision = match batched {
+            Some(revision) => revision::refuse_own_version(&message.params).map(|()| revision)?,
+            None => Revision::of_message(self.peer, self.view, &message)?,
+        };
+        let Message { id, method, params } = message;
+        let parts = match method {
+            Some(method) => self.read_call(id.as_ref(), &method, params)?,
+            None if revision == Revision::Stateless => {
+                return Err(Fault::new(Problem::WrongType, "this revision has no responses from clients"));
+            }
+            None => vec![protocol(self.server, "response", Reply::Notification)],
+        };
+        Ok((id, parts))
+    }
+
+    fn read_call(&self, id: Option<&Id>, method: &str, params: Params) -> Result<Vec<Part>, Fault> {
+        check_name(method, self.bounds.name_bytes).map_err(|fault| fault.under_member("method"))?;
+        let reply = reply(id.map(|id| id.raw.clone()), method);
+        if !methods::is_known(method, id.is_some()) {
+            let part = Part::opaque(Dialect::Mcp, self.target, reply);
+            return Ok(vec![Part { coverage: Coverage::Envelope, ..part }]);
+        }
+        let asked = methods::asked(self.server, method, params, self.bounds)?;
+        let mut parts: Vec<_> = asked
+            .into_iter()
+            .map(|(target, fields)| Part::read(target, fields, Dialect::Mcp, reply.clone()))
+            .collect();
+        if parts.is_empty() || method == methods::LISTEN {
+            parts.insert(0, protocol(self.server, method, reply));
+        }
+        Ok(parts)
+    }
+}
+
+fn protocol(server: &UpstreamName, method: &str, reply: Reply) -> Part {
+    let target =
+        Target::Protocol { family: Family::Mcp, upstream: server.clone(), method: method.to_owned() };
+    Part::read(target, Json::Object(Vec::new()), Dialect::Mcp, reply)
+}
+
+fn reply(id: Option<Box<RawValue>>, method: &str) -> Reply {
+    match id {
+        Some(id) if method == "tools/call" => Reply::McpTool { id },
+        Some(id) => Reply::JsonRpc { id },
+        None => Reply::Notification,
+    }
+}
+
+/// The reply to a POST that is refused whole. For headers and revisions the protocol demands a JSON-RPC error.
+fn sender_reply(body: &[u8], problem: Problem, bounds: &Bounds) -> Reply {
+    let nobody = || Reply::JsonRpc { id: RawValue::NULL.to_owned() };
+    let Some(sender) = Sender::of(body) else { return nobody() };
+    match (sender.id(bounds), sender.method()) {
+        (None, _) if sender.has_id() => nobody(),
+        (Some(id), _) if matches!(problem, Problem::HeaderMismatch | Problem::ProtocolVersion) => {
+            Reply::JsonRpc { id }
+        }
+        (id, Some(method)) => reply(id, method),
+        (Some(id), None) => Reply::JsonRpc { id },
+        (None, None) => nobody(),
+    }
+}

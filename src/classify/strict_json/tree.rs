@@ -1,0 +1,52 @@
+//! Builds the values that a pact may judge.
+
+use crate::classify::fault::Fault;
+use crate::classify::strict_json::{Distinct, Kind, Reader};
+use crate::classify::{Bounds, Problem, Reply, Unreadable};
+use crate::domain::Json;
+
+impl Reader<'_> {
+    /// Reads one value of any kind, whole: numbers exact, strings unescaped, member names distinct in any case.
+    pub(in crate::classify) fn tree(&mut self) -> Result<Json, Fault> {
+        self.values_left = self.values_left.checked_sub(1).ok_or_else(|| {
+            self.fault(Problem::TooLarge, "more values than a pact judges in one call; send fewer")
+        })?;
+        match self.kind()? {
+            Kind::Null => self.literal("null").map(|()| Json::Null),
+            Kind::Bool => self.bool().map(Json::Bool),
+            Kind::Number => self.number().map(Json::Number),
+            Kind::String => self.string().map(|text| Json::String(text.into_owned())),
+            Kind::Array => {
+                let mut items = Vec::new();
+                self.array(|reader, _| {
+                    items.push(reader.tree()?);
+                    Ok(())
+                })?;
+                Ok(Json::Array(items))
+            }
+            Kind::Object => {
+                let mut members = Vec::new();
+                self.object(Distinct::InAnyCase, |reader, name| {
+                    members.push((name.to_owned(), reader.tree()?));
+                    Ok(())
+                })?;
+                Ok(Json::Object(members))
+            }
+        }
+    }
+}
+
+/// Reads a whole JSON text as strictly as the arguments of a call.
+///
+/// # Errors
+///
+/// [`Unreadable`] for whatever two JSON parsers could read differently.
+pub fn read_json(body: &[u8], bounds: &Bounds) -> Result<Json, Unreadable> {
+    let read = || {
+        let mut reader = Reader::new(body, bounds)?;
+        let value = reader.tree()?;
+        reader.end()?;
+        Ok(value)
+    };
+    read().map_err(|fault: Fault| fault.refuse(Reply::Problem, String::new()))
+}

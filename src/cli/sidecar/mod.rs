@@ -1,0 +1,11 @@
+//! A sidecar, put together from its config: what `pactgate proxy` and the demo run.
+
+mod pacts;
+mod reload;
+mod routes;
+mod start;
+mod view;
+
+pub use pacts::{PactsError, check as check_pacts};
+pub use routes::RouteError;
+pub use start::{Sidecar, StartError};

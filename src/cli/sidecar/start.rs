@@ -1,0 +1,399 @@
+//! Starting and stopping: the rooms in the order in which they need each other.
+
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio_util::sync::CancellationToken;
+
+use crate::admin::pages::ListenerLine;
+use crate::admin::{self, Admin, AdminError};
+use crate::approvals::{self, Desk};
+use crate::classify;
+use crate::cli::sidecar::pacts::{self, PactsError};
+use crate::cli::sidecar::reload;
+use crate::cli::sidecar::routes::{self, RouteError};
+use crate::cli::sidecar::view::{Loaded, Looking};
+use crate::config;
+use crate::domain::SharedClock;
+use crate::enforce::{Enforcer, NoRandomness, Rooms, Settings};
+use crate::limits::{self, Limits};
+use crate::link::{self, Link, LinkError};
+use crate::net::{
+    self, Authority, AuthorityError, BindError, Connections, DialSettings, Dialer, Drain, Drained, Listener,
+    ServeSettings, Server,
+};
+use crate::pact::Diagnostics;
+use crate::proxy::{Bounds, Interception, ListenerSettings, Mode, Proxy};
+use crate::spool::{self, Recorder, SpoolError};
+use crate::telemetry::Metrics;
+use crate::trust::TierCache;
+use crate::wire::PublicKey;
+
+/// How long an agent may take for its part of a TLS handshake.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long a tunnel may take to reach its upstream.
+const TUNNEL_CONNECT: Duration = Duration::from_secs(5);
+/// How often limits that are full again are forgotten.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// How long what was recorded last may take to reach the disk.
+const LAST_FLUSH: Duration = Duration::from_secs(5);
+
+/// Why a sidecar does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Its pacts cannot be put in force.
+    #[error(transparent)]
+    Pacts(#[from] PactsError),
+    /// An upstream cannot be set up.
+    #[error(transparent)]
+    Route(#[from] RouteError),
+    /// The spool cannot be opened.
+    #[error("cannot open the evidence spool")]
+    Spool(#[from] SpoolError),
+    /// An address cannot be listened on.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The interception authority cannot be used.
+    #[error("cannot use the interception authority in `{}`", dir.display())]
+    Authority {
+        /// Its folder.
+        dir: PathBuf,
+        /// Why not.
+        #[source]
+        why: AuthorityError,
+    },
+    /// A file in the data folder cannot be read or written.
+    #[error("cannot use `{}`", path.display())]
+    Data {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        why: io::Error,
+    },
+    /// The metrics' table is wrong, which a test rules out.
+    #[error("cannot set up metrics: {0}")]
+    Metrics(String),
+    /// The admin port or socket cannot be opened.
+    #[error(transparent)]
+    Admin(#[from] AdminError),
+    /// The line to the collector cannot be set up.
+    #[error("cannot set up the line to the collector")]
+    Link(#[from] LinkError),
+    /// The collector's address is not a URL.
+    #[error("the collector's address is not a URL")]
+    CollectorUrl,
+    /// The system has no randomness.
+    #[error(transparent)]
+    Randomness(#[from] NoRandomness),
+}
+
+/// A sidecar at work.
+#[derive(Debug)]
+pub struct Sidecar {
+    /// Where it listens, in the order of the config.
+    pub listening: Vec<(Mode, SocketAddr)>,
+    /// What it was warned of.
+    pub warnings: Diagnostics,
+    /// Where machines look at it.
+    pub admin: SocketAddr,
+    /// The data path.
+    pub proxy: Arc<Proxy>,
+    /// The rooms that other parts look into.
+    pub rooms: Shared,
+    looking: Arc<Looking>,
+    unlink: CancellationToken,
+}
+
+/// Rooms that the judge shares with the link and the admin socket.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    /// Which tier an agent has.
+    pub tiers: Arc<TierCache>,
+    /// How much it may do in a time.
+    pub limits: Arc<Limits>,
+    /// What people are asked.
+    pub desk: Desk,
+    /// Where evidence goes.
+    pub recorder: Arc<Recorder>,
+    /// What is measured.
+    pub metrics: Arc<Metrics>,
+    /// What time it is.
+    pub clock: SharedClock,
+}
+
+impl Sidecar {
+    /// Opens everything, then serves.
+    ///
+    /// # Errors
+    /// At the first thing that cannot be opened; nothing is served then.
+    pub fn start(
+        file: Option<PathBuf>,
+        config: config::Sidecar,
+        clock: SharedClock,
+    ) -> Result<Self, StartError> {
+        let started = clock.monotonic();
+        std::fs::create_dir_all(&config.data).map_err(|why| data(&config.data, why))?;
+        let (pact_set, warnings) = pacts::load(&config.pacts)?;
+        let rooms = open_rooms(&config, &clock)?;
+        pacts::introduce(&pact_set, &rooms.metrics);
+        rooms.metrics.know_upstreams(config.upstreams.iter().map(|upstream| &upstream.name));
+        let settings = Settings {
+            digest_key: digest_key(&config)?,
+            patience: config.approvals.patience,
+        };
+        let enforcer = Enforcer::new(pact_set, rooms.for_the_judge(), settings)?;
+        let admin = admin::bind(&admin::Settings {
+            address: config.admin.address,
+            socket: Some(config.admin.socket.clone()),
+        })?;
+        let bound = config.listeners.iter().map(|listener| Listener::bind(listener.address));
+        let bound = bound.collect::<Result<Vec<_>, _>>()?;
+        let own = bound.iter().map(Listener::address).chain([admin.address()]).collect();
+        let proxy = carry(&config, enforcer, own, &clock)?;
+        let unlink = CancellationToken::new();
+        let link = config.collector.as_ref().map(|wanted| link(wanted, &rooms, &unlink)).transpose()?;
+
+        let listening = listen(&proxy, &config, bound);
+        let looking = Arc::new(Looking {
+            enforcer: Arc::clone(&proxy.enforcer),
+            rooms: rooms.clone(),
+            link,
+            listeners: lines(&listening, &config),
+            started,
+            loaded: Mutex::new(Loaded { at: clock.now(), problem: None }),
+            config: ArcSwap::from_pointee(config),
+        });
+        let admin_address = admin.address();
+        tracing::info!(mode = "admin", address = %admin_address, "listening");
+        look(admin, &looking, &proxy.drain);
+        tokio::spawn(reload::follow(file, Arc::clone(&looking), Arc::clone(&proxy)));
+        sweep(&proxy.drain, Arc::clone(&rooms.limits));
+        Ok(Self { listening, warnings, admin: admin_address, proxy, rooms, looking, unlink })
+    }
+
+    /// The config in force.
+    #[must_use]
+    pub fn config(&self) -> Arc<config::Sidecar> {
+        self.looking.config.load_full()
+    }
+
+    /// Stops: no new call, those under way may end, then what was recorded is brought to the disk.
+    pub async fn stop(self) -> Drained {
+        let patience = self.config().bounds.drain;
+        let drained = self.proxy.drain.finish(patience).await;
+        match tokio::time::timeout(LAST_FLUSH, self.rooms.recorder.flush()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(why)) => tracing::error!("the last records are not on disk: {why}"),
+            Err(_) => tracing::error!("the last records did not reach the disk in time"),
+        }
+        // Last, because the link takes along what was recorded until now.
+        self.unlink.cancel();
+        if let Some(link) = &self.looking.link {
+            link.ended().await;
+        }
+        drained
+    }
+}
+
+impl Shared {
+    fn for_the_judge(&self) -> Rooms {
+        Rooms {
+            tiers: Arc::clone(&self.tiers),
+            limits: Arc::clone(&self.limits),
+            desk: self.desk.clone(),
+            recorder: Arc::clone(&self.recorder),
+            metrics: Arc::clone(&self.metrics),
+            clock: Arc::clone(&self.clock),
+        }
+    }
+}
+
+fn data(path: &Path, why: io::Error) -> StartError {
+    StartError::Data { path: path.to_owned(), why }
+}
+
+fn open_rooms(config: &config::Sidecar, clock: &SharedClock) -> Result<Shared, StartError> {
+    let metrics = Metrics::new().map_err(|why| StartError::Metrics(why.to_string()))?;
+    let tiers = match config.trust {
+        config::Trust::Fixed(tier) => TierCache::fixed(tier),
+        config::Trust::Fed(staleness) => {
+            let file = config.data.join("tiers.json");
+            TierCache::open(file, staleness, crate::domain::TrustTier::Probation, Arc::clone(clock))
+        }
+    };
+    let evidence = &config.evidence;
+    let mut spool = spool::Settings::new(config.data.join("spool"), config.id.clone());
+    spool.bytes_max = evidence.bytes_max;
+    spool.sync = match evidence.sync {
+        config::Sync::Each => spool::Sync::Each,
+        config::Sync::Batch => spool::Sync::Batch,
+        config::Sync::None => spool::Sync::None,
+    };
+    spool.when_full = match evidence.when_full {
+        config::WhenFull::Deny => spool::WhenFull::Deny,
+        config::WhenFull::Drop => spool::WhenFull::Drop,
+    };
+    let (recorder, opened) = Recorder::start(spool, Arc::clone(clock))?;
+    if opened.repaired_bytes > 0 {
+        tracing::warn!(bytes = opened.repaired_bytes, "cut an unfinished write off the evidence spool");
+    }
+    let spent = config.data.join("approvals.spent");
+    let desk = approvals::Settings {
+        expire: config.approvals.expire,
+        spent_file: Some(spent.clone()),
+        ..approvals::Settings::default()
+    };
+    Ok(Shared {
+        tiers: Arc::new(tiers),
+        limits: Arc::new(Limits::new(limits::Bounds::default(), Arc::clone(clock))),
+        desk: Desk::open(desk, Arc::clone(clock)).map_err(|why| data(&spent, why))?,
+        recorder,
+        metrics: Arc::new(metrics),
+        clock: Arc::clone(clock),
+    })
+}
+
+/// The key of argument digests: from the config, or made at the first start. With another key, old digests can no
+/// longer be compared with new ones; nothing else is lost.
+fn digest_key(config: &config::Sidecar) -> Result<[u8; 32], StartError> {
+    if let Some((_, key)) = &config.evidence.key {
+        return Ok(*key);
+    }
+    let path = config.data.join("digest.key");
+    match std::fs::read(&path) {
+        Ok(bytes) => bytes.try_into().map_err(|_| {
+            data(&path, io::Error::new(io::ErrorKind::InvalidData, "not 32 bytes; remove it to have a new one made"))
+        }),
+        Err(why) if why.kind() == io::ErrorKind::NotFound => {
+            let mut key = [0; 32];
+            aws_lc_rs::rand::fill(&mut key).map_err(|_| NoRandomness)?;
+            let mut options = std::fs::OpenOptions::new();
+            let mut file = options.write(true).create_new(true).mode(0o600).open(&path).map_err(|why| data(&path, why))?;
+            file.write_all(&key).and_then(|()| file.sync_all()).map_err(|why| data(&path, why))?;
+            Ok(key)
+        }
+        Err(why) => Err(data(&path, why)),
+    }
+}
+
+fn carry(
+    config: &config::Sidecar,
+    enforcer: Arc<Enforcer>,
+    own: Vec<SocketAddr>,
+    clock: &SharedClock,
+) -> Result<Arc<Proxy>, StartError> {
+    let drain = Drain::default();
+    let dialer = Dialer::new(DialSettings { own, ..DialSettings::default() });
+    let interception = config.interception.as_ref().map(|wanted| intercept(wanted, clock)).transpose()?;
+    Ok(Arc::new(Proxy {
+        enforcer,
+        routes: ArcSwap::from_pointee(routes::routes(&config.upstreams, &dialer)?),
+        credentials: ArcSwap::from_pointee(routes::credentials(&config.agents)),
+        interception,
+        bounds: bounds(&config.bounds),
+        server: Server::new(serving(&config.bounds), &drain),
+        dialer,
+        connections: Connections::new(size(config.bounds.connections_max)),
+        drain,
+    }))
+}
+
+fn intercept(wanted: &config::Interception, clock: &SharedClock) -> Result<Interception, StartError> {
+    let dir = &wanted.authority;
+    let wrong = |why| StartError::Authority { dir: dir.clone(), why };
+    let authority = Authority::load(dir, clock.now()).map_err(wrong)?;
+    let tls = net::Interception::new(authority, Arc::clone(clock), HANDSHAKE).map_err(wrong)?;
+    let except = wanted.except.iter().map(|place| (place.host.clone(), place.port)).collect();
+    Ok(Interception { tls, except })
+}
+
+fn bounds(from: &config::Bounds) -> Bounds {
+    Bounds {
+        classify: classify::Bounds {
+            body_bytes: size(from.body_bytes_max),
+            decoded_bytes: size(from.decoded_bytes_max),
+            ..classify::Bounds::default()
+        },
+        body_idle: from.body_timeout,
+        // A body that is read whole must end; four silences long is slow enough for anybody honest.
+        body_total: from.body_timeout * 4,
+        connect: TUNNEL_CONNECT,
+        tunnel_idle: from.idle,
+    }
+}
+
+fn serving(from: &config::Bounds) -> ServeSettings {
+    ServeSettings {
+        head: from.header_timeout,
+        idle: from.idle,
+        fields_max: size(from.headers_max),
+        head_bytes_max: size(from.header_bytes_max),
+        ..ServeSettings::default()
+    }
+}
+
+fn size(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+fn listen(proxy: &Arc<Proxy>, config: &config::Sidecar, bound: Vec<Listener>) -> Vec<(Mode, SocketAddr)> {
+    let mut listening = Vec::new();
+    for (listener, wanted) in bound.into_iter().zip(&config.listeners) {
+        let mode = match wanted.mode {
+            config::ListenerMode::Reverse => Mode::Reverse,
+            config::ListenerMode::Forward => Mode::Forward,
+        };
+        let address = listener.address();
+        tracing::info!(mode = mode.name(), %address, "listening");
+        listening.push((mode, address));
+        let settings = ListenerSettings { mode, agent: wanted.agent.clone() };
+        tokio::spawn(Arc::clone(proxy).run(listener, settings));
+    }
+    listening
+}
+
+fn lines(listening: &[(Mode, SocketAddr)], config: &config::Sidecar) -> Vec<ListenerLine> {
+    let both = listening.iter().zip(&config.listeners);
+    let line = |((mode, address), wanted): (&(Mode, SocketAddr), &config::Listener)| ListenerLine {
+        mode: mode.name().to_owned(),
+        address: address.to_string(),
+        agent: wanted.agent.as_ref().map(ToString::to_string),
+    };
+    both.map(line).collect()
+}
+
+fn link(wanted: &config::Link, rooms: &Shared, unlink: &CancellationToken) -> Result<Link, StartError> {
+    let url = wanted.url.to_string().parse().map_err(|_| StartError::CollectorUrl)?;
+    let roots = match &wanted.roots {
+        Some(path) => routes::roots(path, &net::TrustRoots::system())?,
+        None => net::TrustRoots::system(),
+    };
+    let key = PublicKey::from_bytes(wanted.public_key);
+    let settings = link::Settings::new(url, wanted.token.secret.clone(), key, roots);
+    let (recorder, tiers) = (Arc::clone(&rooms.recorder), Arc::clone(&rooms.tiers));
+    Ok(Link::start(settings, recorder, tiers, rooms.desk.clone(), unlink.clone())?)
+}
+
+fn look(admin: Admin, looking: &Arc<Looking>, drain: &Drain) {
+    let (view, drain) = (Arc::clone(looking), drain.clone());
+    tokio::spawn(async move { admin.run(view, &drain).await });
+}
+
+fn sweep(drain: &Drain, limits: Arc<Limits>) {
+    let stopping = drain.clone();
+    tokio::spawn(async move {
+        let mut ticks = tokio::time::interval(SWEEP_EVERY);
+        loop {
+            tokio::select! {
+                () = stopping.stopping() => return,
+                _ = ticks.tick() => limits.sweep(),
+            }
+        }
+    });
+}

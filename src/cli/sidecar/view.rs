@@ -1,0 +1,172 @@
+//! What the admin doors show: snapshots of every room, taken when somebody looks.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use serde_json::Value;
+
+use crate::admin::pages::{self, CollectorPart, ListenerLine, PactsPage, Status};
+use crate::admin::{Check, Page, Readiness, View};
+use crate::cli::sidecar::start::Shared;
+use crate::config;
+use crate::domain::{AgentId, Timestamp};
+use crate::enforce::Enforcer;
+use crate::link::Link;
+use crate::telemetry::{ApprovalReading, EvidenceReading, LimitReading, Readings, TrustReading};
+use crate::trust::{Freshness, News};
+
+/// Everything that can be looked at.
+#[derive(Debug)]
+pub struct Looking {
+    /// The config in force.
+    pub config: ArcSwap<config::Sidecar>,
+    /// The judge, with the pacts in force.
+    pub enforcer: Arc<Enforcer>,
+    /// The other rooms.
+    pub rooms: Shared,
+    /// The line to the collector.
+    pub link: Option<Link>,
+    /// Where agents are served.
+    pub listeners: Vec<ListenerLine>,
+    /// When the process started.
+    pub started: Duration,
+    /// How the last load of pacts went.
+    pub loaded: Mutex<Loaded>,
+}
+
+/// The last load of pacts.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// When those in force were loaded.
+    pub at: Timestamp,
+    /// Why newer files are not in force.
+    pub problem: Option<String>,
+}
+
+impl Looking {
+    fn loaded(&self) -> Loaded {
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn pacts(&self) -> PactsPage {
+        let Loaded { at, problem } = self.loaded();
+        pages::pacts(&self.enforcer.pacts(), at, problem)
+    }
+
+    fn agents(&self) -> Vec<AgentId> {
+        let config = self.config.load();
+        let mut agents: Vec<AgentId> = config.agents.iter().map(|agent| agent.id.clone()).collect();
+        agents.extend(config.listeners.iter().filter_map(|listener| listener.agent.clone()));
+        agents.sort();
+        agents.dedup();
+        agents
+    }
+
+    fn status(&self) -> Status {
+        let config = self.config.load();
+        let collector = config.collector.as_ref().map(|wanted| {
+            let stats = self.link.as_ref().map(Link::stats).unwrap_or_default();
+            CollectorPart {
+                url: wanted.url.to_string(),
+                delivering: stats.delivering,
+                feed_open: stats.feed_open,
+            }
+        });
+        Status {
+            id: config.id.to_string(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            uptime_s: self.rooms.clock.monotonic().saturating_sub(self.started).as_secs(),
+            readiness: self.readiness(),
+            listeners: self.listeners.clone(),
+            pacts: self.pacts(),
+            trust: pages::trust(&self.rooms.tiers, &self.agents()),
+            limits: pages::limits(&self.rooms.limits),
+            spool: pages::spool(&self.rooms.recorder),
+            collector,
+            approvals: pages::approvals(&self.rooms.desk),
+        }
+    }
+
+    fn readings(&self) -> Readings {
+        let rooms = &self.rooms;
+        let trust = rooms.tiers.stats();
+        let age = match rooms.tiers.freshness() {
+            Freshness::Fed { news: News::Aged(age) | News::Never(age), .. } => Some(age),
+            Freshness::Fixed(_) | Freshness::Fed { news: News::Undatable, .. } => None,
+        };
+        let tier = |agent: AgentId| (agent.clone(), rooms.tiers.view(&agent).tier);
+        let limit = |left: crate::limits::Remaining| LimitReading {
+            agent: left.agent,
+            pact: left.pact,
+            limit: left.limit,
+            remaining: left.remaining,
+        };
+        let desk = rooms.desk.stats();
+        Readings {
+            pacts: self.enforcer.pacts().len(),
+            trust: TrustReading {
+                tiers: self.agents().into_iter().map(tier).collect(),
+                age,
+                applied: trust.applied,
+                refused: trust.refused,
+                file_failures: trust.write_failures + trust.load_faults,
+            },
+            limits: rooms.limits.remaining().into_iter().map(limit).collect(),
+            limit_overflows: rooms.limits.stats().overflows,
+            approvals: ApprovalReading {
+                open: desk.open,
+                waiting: desk.waiting,
+                asked: desk.asked,
+                granted: desk.granted,
+                overflows: desk.overflows,
+                not_taken: desk.not_taken,
+                unrecorded: desk.unrecorded,
+            },
+            evidence: self.evidence(),
+        }
+    }
+
+    fn evidence(&self) -> EvidenceReading {
+        let spool = self.rooms.recorder.stats();
+        let link = self.link.as_ref().map(Link::stats).unwrap_or_default();
+        EvidenceReading {
+            records: spool.written,
+            dropped: spool.dropped,
+            unavailable: spool.refused,
+            repaired_bytes: spool.repaired_bytes,
+            sequence: spool.durable,
+            acknowledged: spool.acknowledged,
+            queued: spool.queued as u64,
+            spool_bytes: spool.disk_bytes,
+            batches_accepted: link.batches_accepted,
+            batches_refused: link.batches_refused,
+            batches_failed: link.batches_failed,
+        }
+    }
+}
+
+impl View for Looking {
+    fn metrics(&self) -> String {
+        self.rooms.metrics.render(&self.readings())
+    }
+
+    fn readiness(&self) -> Readiness {
+        Readiness::of(vec![
+            Check::pacts(self.enforcer.pacts().len()),
+            Check::trust(self.rooms.tiers.freshness()),
+            Check::spool(self.rooms.recorder.healthy()),
+        ])
+    }
+
+    fn page(&self, page: Page) -> Value {
+        match page {
+            Page::Status => self.status().into_json(),
+            Page::Pacts => pages::json(&self.pacts()),
+            Page::Trust => pages::json(&pages::trust(&self.rooms.tiers, &self.agents())),
+            Page::Limits => pages::json(&pages::limits(&self.rooms.limits)),
+            Page::Config => Value::String(self.config.load().print()),
+            Page::Approvals => pages::json(&pages::approvals(&self.rooms.desk)),
+        }
+    }
+}

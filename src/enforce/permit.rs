@@ -1,0 +1,185 @@
+//! Permit: proof that a call was admitted. Made only here; settled exactly once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Request;
+
+use crate::classify::Reply;
+use crate::domain::{DecisionId, Reason, UpstreamName, Usage};
+use crate::enforce::gates::Reserved;
+use crate::enforce::{Enforcer, Refusal, Refused, tally};
+use crate::evidence::{Effect, Kind, Outcome, Record, Seen};
+use crate::net::Body;
+use crate::spool::Slot;
+
+/// What leaves the machine if the call is admitted: made from what was judged, and kept by the permit until it is
+/// sent.
+#[derive(Debug, Default)]
+pub struct Outbound {
+    /// The declared upstream, where it goes to one.
+    pub upstream: Option<UpstreamName>,
+    /// The request, with an absolute URI. A tunnel has none beside its authority.
+    pub request: Request<Body>,
+}
+
+/// Proof that every message of one request was admitted: the only key to the outside.
+///
+/// Whoever holds it must [`settle`](Self::settle) it. If it is dropped instead, as when its task is, it settles
+/// itself as abandoned.
+#[derive(Debug)]
+#[must_use = "a permit that is dropped settles as abandoned"]
+pub struct Permit {
+    lead: Admission,
+    /// The other messages of a batch.
+    others: Vec<Admission>,
+    outbound: Outbound,
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Settlement {
+    /// Its end.
+    pub outcome: Outcome,
+    /// What it consumed.
+    pub usage: Usage,
+    /// How much of the response was read.
+    pub response: Option<Seen>,
+}
+
+impl Settlement {
+    /// An end before any response.
+    #[must_use]
+    pub fn of(outcome: Outcome) -> Self {
+        Self { outcome, usage: Usage::default(), response: None }
+    }
+}
+
+impl Permit {
+    pub(super) fn new(lead: Admission, others: Vec<Admission>, outbound: Outbound) -> Self {
+        Self { lead, others, outbound }
+    }
+
+    /// Takes out what may be sent. Afterwards nothing is left to send.
+    pub fn open(&mut self) -> Outbound {
+        std::mem::take(&mut self.outbound)
+    }
+
+    /// Says that the first byte is about to leave.
+    pub fn departed(&mut self) {
+        let now = self.lead.judge.clock().monotonic();
+        for admission in self.all_mut() {
+            if let Some(open) = &mut admission.open {
+                open.departed = Some(now);
+            }
+        }
+    }
+
+    /// The decision that admitted it; of a batch, the first one.
+    #[must_use]
+    pub fn decision(&self) -> &DecisionId {
+        &self.lead.decision
+    }
+
+    /// The form in which each message's caller understands an answer.
+    pub fn replies(&self) -> impl Iterator<Item = &Reply> {
+        std::iter::once(&self.lead).chain(&self.others).map(|admission| &admission.reply)
+    }
+
+    /// Ends it: one record for each message. What a batch consumed stands in its first record.
+    pub fn settle(mut self, settlement: Settlement) {
+        self.lead.settle(settlement);
+        for other in &mut self.others {
+            other.settle(Settlement { usage: Usage::default(), ..settlement });
+        }
+    }
+
+    /// Ends it as refused after all, because what was found out on the way out forbids it. Nothing was sent.
+    pub fn revoke(mut self, reason: Reason, detail: &str) -> Vec<Refused> {
+        self.all_mut().map(|admission| admission.revoke(reason, detail)).collect()
+    }
+
+    fn all_mut(&mut self) -> impl Iterator<Item = &mut Admission> {
+        std::iter::once(&mut self.lead).chain(&mut self.others)
+    }
+}
+
+/// One admitted message. Owned by a permit, which decides its end.
+#[derive(Debug)]
+pub(super) struct Admission {
+    judge: Arc<Enforcer>,
+    decision: DecisionId,
+    reply: Reply,
+    /// Empty once it is settled.
+    open: Option<Open>,
+}
+
+/// What a settlement completes.
+#[derive(Debug)]
+pub(super) struct Open {
+    /// The record, complete but for its end.
+    pub record: Record,
+    /// Its place in the spool.
+    pub slot: Slot,
+    /// Its place in the limits.
+    pub reserved: Reserved,
+    /// When the request came in.
+    pub started: Duration,
+    /// When the first byte left.
+    pub departed: Option<Duration>,
+}
+
+impl Admission {
+    pub(super) fn new(judge: Arc<Enforcer>, reply: Reply, open: Open) -> Self {
+        Self { judge, decision: open.record.decision.clone(), reply, open: Some(open) }
+    }
+
+    fn settle(&mut self, settlement: Settlement) {
+        let Some(Open { mut record, slot, reserved, started, departed }) = self.open.take() else {
+            return;
+        };
+        let now = self.judge.clock().monotonic();
+        record.kind = Kind::Settled;
+        record.at = self.judge.clock().now();
+        record.outcome = Some(settlement.outcome);
+        record.usage = departed.is_some().then_some(settlement.usage);
+        record.coverage.response = settlement.response;
+        record.latency.upstream = departed.map(|at| now.saturating_sub(at));
+        record.latency.total = Some(now.saturating_sub(started));
+        if departed.is_some() {
+            reserved.spend();
+        }
+        tally::settled(&self.judge.rooms.metrics, &record);
+        slot.record(record);
+    }
+
+    fn revoke(&mut self, reason: Reason, detail: &str) -> Refused {
+        let refusal = Refusal::plain(self.decision.clone(), reason, detail.to_owned());
+        if let Some(open) = &mut self.open {
+            open.record.effect = Effect::Refused;
+            open.record.reason = Some(reason);
+            open.departed = None;
+        }
+        self.settle(Settlement::of(Outcome::Refused));
+        Refused { reply: self.reply.clone(), refusal }
+    }
+
+    /// Ends a message that was admitted in a batch with one that was not: nothing of the batch is sent.
+    pub(super) fn withhold(mut self) -> Refused {
+        let detail = "nothing of this batch was sent, because another message in it was refused";
+        let mut refusal = Refusal::plain(self.decision.clone(), Reason::Denied, detail.to_owned());
+        if let Some(open) = &mut self.open {
+            open.record.effect = Effect::Refused;
+            refusal.pact = open.record.pact.as_ref().map(|pact| pact.name.clone());
+        }
+        self.settle(Settlement::of(Outcome::NotSent));
+        Refused { reply: self.reply.clone(), refusal }
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        let departed = self.open.as_ref().is_some_and(|open| open.departed.is_some());
+        self.settle(Settlement::of(if departed { Outcome::Abandoned } else { Outcome::NotSent }));
+    }
+}

@@ -1,0 +1,515 @@
+//! From a document to typed values, without stopping at the first problem.
+//!
+//! The types derive `Deserialize` as usual. This deserializer reads them from a [`Node`], notes every problem with
+//! its place, and lets [`At`] go on where a plain deserializer would give up.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::StrDeserializer;
+use serde::de::{
+    self, Deserialize, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor,
+};
+
+use crate::domain::{Decimal, Json};
+use crate::pact::diagnostics::{Diagnostic, Diagnostics, File};
+use crate::pact::document::{Node, Place, Value, shorten};
+
+const AT: &str = "\0at";
+const MANY: &str = "\0many";
+const CONSTANT: &str = "\0constant";
+
+/// A value with its place. Holds nothing where what stood there could not be read; that has been reported.
+#[derive(Clone, Debug)]
+pub struct At<T> {
+    /// Where it stands.
+    pub place: Place,
+    /// What stands there.
+    pub value: Option<T>,
+}
+
+/// One value or a list of values: `"orders.get"` and `["orders.get", "orders.search"]`.
+#[derive(Clone, Debug)]
+pub struct Many<T>(pub Vec<At<T>>);
+
+/// A mapping whose keys the author chooses, in the order written.
+#[derive(Clone, Debug)]
+pub struct Table<T>(pub Vec<(At<String>, At<T>)>);
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+/// A constant as JSON knows it; numbers exact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Constant(pub Json);
+
+/// A number, exact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Number(pub Decimal);
+
+/// Reads a value of type `T`; every problem is added to `found`.
+pub fn read<T: for<'de> Deserialize<'de>>(file: &File, node: &Node, found: &mut Diagnostics) -> Option<T> {
+    let notes = RefCell::new(Diagnostics::default());
+    let value = T::deserialize(Reader { file, node, notes: &notes }).ok();
+    found.extend(notes.into_inner());
+    value
+}
+
+/// A problem that has been noted, or is about to be.
+#[derive(Debug)]
+struct Problem {
+    message: String,
+    noted: bool,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+impl de::Error for Problem {
+    fn custom<M: fmt::Display>(message: M) -> Self {
+        Self { message: message.to_string(), noted: false }
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        Self::custom(format_args!("`{field}` is missing"))
+    }
+
+    fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
+        let shown = expected.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        Self::custom(format_args!("`{}` is none of {shown}", shorten(variant)))
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Reader<'a> {
+    file: &'a File,
+    node: &'a Node,
+    notes: &'a RefCell<Diagnostics>,
+}
+
+impl<'a> Reader<'a> {
+    fn at(self, node: &'a Node) -> Self {
+        Self { node, ..self }
+    }
+
+    fn note(self, place: &Place, message: &str, remedy: Option<String>) -> Problem {
+        let found = Diagnostic::error(self.file, place.clone(), message);
+        self.notes.borrow_mut().push(Diagnostic { remedy, ..found });
+        Problem { message: message.to_owned(), noted: true }
+    }
+
+    /// Notes a problem here, unless a deeper place has done so.
+    fn locate<T>(self, result: Result<T, Problem>) -> Result<T, Problem> {
+        result.map_err(|problem| match problem.noted {
+            true => problem,
+            false => self.note(&self.node.place, &problem.message, None),
+        })
+    }
+
+    fn wrong(self, expected: &str, remedy: &str) -> Problem {
+        let message = format!("expected {expected}, found {}", self.node.kind());
+        self.note(&self.node.place, &message, Some(remedy.to_owned()))
+    }
+
+    fn members(self) -> Result<&'a [(Node, Node)], Problem> {
+        match &self.node.value {
+            Value::Map(members) => Ok(members),
+            _ => Err(self.wrong("a mapping", "write `name: value` pairs here")),
+        }
+    }
+
+    /// Hands a scalar over as its kind and its text.
+    fn constant<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Problem> {
+        let text = self.node.text().unwrap_or_default();
+        let kind = match self.node.json() {
+            Ok(Json::Number(_)) => "number",
+            Ok(Json::Bool(_)) => "boolean",
+            Ok(Json::String(_)) => "string",
+            Ok(Json::Null) => return Err(self.wrong("a value", "to ask for absence write `present: false`")),
+            Ok(_) => return Err(self.wrong("a single value", "write text, a number, `true` or `false`")),
+            Err(_) => {
+                let remedy = "write a number as JSON does, or put the text in quotes";
+                return Err(self.wrong("a value that all YAML readers read alike", remedy));
+            }
+        };
+        self.locate(visitor.visit_seq(de::value::SeqDeserializer::new([kind, text].into_iter())))
+    }
+
+    fn number<T: std::str::FromStr>(self) -> Result<T, Problem> {
+        let plain = match &self.node.value {
+            Value::Plain(text) => text.as_str(),
+            _ => "",
+        };
+        let remedy = "write digits, without quotes, sign or separators";
+        plain.parse().map_err(|_| self.wrong("a whole number", remedy))
+    }
+}
+
+impl<'de> Deserializer<'de> for Reader<'de> {
+    type Error = Problem;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+        match &self.node.value {
+            Value::Plain(_) | Value::Text(_) => self.deserialize_str(visitor),
+            Value::List(_) => self.deserialize_seq(visitor),
+            Value::Map(_) => self.deserialize_map(visitor),
+        }
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+        match &self.node.value {
+            Value::Plain(text) if text == "true" => self.locate(visitor.visit_bool(true)),
+            Value::Plain(text) if text == "false" => self.locate(visitor.visit_bool(false)),
+            _ => Err(self.wrong("`true` or `false`", "write `true` or `false`, without quotes")),
+        }
+    }
+
+    fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+        self.locate(self.number().and_then(|n| visitor.visit_u64(n)))
+    }
+
+    fn deserialize_u32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+        self.locate(self.number().and_then(|n| visitor.visit_u32(n)))
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+        match &self.node.value {
+            Value::Text(text) => self.locate(visitor.visit_borrowed_str(text)),
+            Value::Plain(text) => match self.node.json() {
+                Ok(Json::String(_)) => self.locate(visitor.visit_borrowed_str(text)),
+                Ok(Json::Null) => Err(self.wrong("text", "write a value here, or leave the field out")),
+                _ => Err(self.wrong("text", &format!("put it in quotes: \"{}\"", shorten(text)))),
+            },
+            _ => Err(self.wrong("text", "write a single value here")),
+        }
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+        visitor.visit_unit()
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Problem> {
+        match (name, &self.node.value) {
+            (AT, _) => visitor.visit_seq(Placed { reader: self, next: 0 }),
+            (CONSTANT, _) => self.constant(visitor),
+            (MANY, Value::List(items)) => visitor.visit_seq(Items { reader: self, rest: items.iter() }),
+            (MANY, _) => {
+                visitor.visit_seq(Items { reader: self, rest: std::slice::from_ref(self.node).iter() })
+            }
+            _ => self.locate(visitor.visit_newtype_struct(self)),
+        }
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+        match &self.node.value {
+            Value::List(items) => visitor.visit_seq(Items { reader: self, rest: items.iter() }),
+            _ => Err(self.wrong("a list", "write a list: `[first, second]`")),
+        }
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+        let members = self.members()?;
+        visitor.visit_map(Members { reader: self, known: None, rest: members.iter(), value: None })
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Problem> {
+        let members = self.members()?;
+        let members = Members { reader: self, known: Some(fields), rest: members.iter(), value: None };
+        self.locate(visitor.visit_map(members))
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Problem> {
+        match self.node.text() {
+            Some(text) if variants.contains(&text) => {
+                let name: StrDeserializer<'_, Problem> = text.into_deserializer();
+                self.locate(visitor.visit_enum(name))
+            }
+            _ => {
+                let remedy = nearest(self.node.text().unwrap_or_default(), variants);
+                Err(self.wrong(&format!("one of {}", listed(variants)), &remedy))
+            }
+        }
+    }
+
+    serde::forward_to_deserialize_any! {
+        i8 i16 i32 i64 i128 u8 u16 u128 f32 f64 char bytes byte_buf unit unit_struct tuple tuple_struct
+    }
+}
+
+struct Items<'a> {
+    reader: Reader<'a>,
+    rest: std::slice::Iter<'a, Node>,
+}
+
+impl<'de> SeqAccess<'de> for Items<'de> {
+    type Error = Problem;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Problem> {
+        self.rest.next().map(|node| seed.deserialize(self.reader.at(node))).transpose()
+    }
+}
+
+struct Members<'a> {
+    reader: Reader<'a>,
+    /// The fields of a struct; a table takes any name.
+    known: Option<&'static [&'static str]>,
+    rest: std::slice::Iter<'a, (Node, Node)>,
+    value: Option<&'a Node>,
+}
+
+impl<'de> MapAccess<'de> for Members<'de> {
+    type Error = Problem;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Problem> {
+        for (name, value) in self.rest.by_ref() {
+            let text = name.text().unwrap_or_default();
+            if let Some(known) = self.known.filter(|known| !known.contains(&text)) {
+                let message = format!("unknown field `{}`", shorten(text));
+                self.reader.note(&name.place, &message, Some(nearest(text, known)));
+                continue;
+            }
+            self.value = Some(value);
+            return seed.deserialize(self.reader.at(name)).map(Some);
+        }
+        Ok(None)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Problem> {
+        match self.value.take() {
+            Some(node) => seed.deserialize(self.reader.at(node)),
+            None => Err(de::Error::custom("a name without a value")),
+        }
+    }
+}
+
+/// A node as place and value: start, end, and the value last.
+struct Placed<'a> {
+    reader: Reader<'a>,
+    next: u8,
+}
+
+impl<'de> SeqAccess<'de> for Placed<'de> {
+    type Error = Problem;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Problem> {
+        self.next += 1;
+        let place = &self.reader.node.place;
+        match self.next {
+            1 => seed.deserialize(place.start.into_deserializer()).map(Some),
+            2 => seed.deserialize(place.end.into_deserializer()).map(Some),
+            3 => seed.deserialize(self.reader).map(Some),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// Reads a value, or nothing where it cannot be read: the reader has noted why.
+struct Lenient<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for Lenient<T> {
+    type Value = Option<T>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<T>, D::Error> {
+        Ok(T::deserialize(deserializer).ok())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for At<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_newtype_struct(AT, AtVisitor(PhantomData))
+    }
+}
+
+struct AtVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for AtVisitor<T> {
+    type Value = At<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value with its place")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<At<T>, A::Error> {
+        let start = parts.next_element::<usize>()?.unwrap_or_default();
+        let end = parts.next_element::<usize>()?.unwrap_or_default();
+        let value = parts.next_element_seed(Lenient(PhantomData))?.flatten();
+        Ok(At { place: start..end, value })
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Many<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_newtype_struct(MANY, ManyVisitor(PhantomData))
+    }
+}
+
+struct ManyVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ManyVisitor<T> {
+    type Value = Many<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value or a list of values")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Many<T>, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element()? {
+            items.push(item);
+        }
+        Ok(Many(items))
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Table<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(TableVisitor(PhantomData))
+    }
+}
+
+struct TableVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for TableVisitor<T> {
+    type Value = Table<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a mapping")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Table<T>, A::Error> {
+        let mut rows = Vec::new();
+        while let Some(row) = map.next_entry()? {
+            rows.push(row);
+        }
+        Ok(Table(rows))
+    }
+}
+
+impl<'de> Deserialize<'de> for Constant {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_newtype_struct(CONSTANT, ConstantVisitor)
+    }
+}
+
+struct ConstantVisitor;
+
+impl<'de> Visitor<'de> for ConstantVisitor {
+    type Value = Constant;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a single value")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Constant, A::Error> {
+        let kind = parts.next_element::<String>()?.unwrap_or_default();
+        let text = parts.next_element::<String>()?.unwrap_or_default();
+        Ok(Constant(match kind.as_str() {
+            "number" => Decimal::parse(&text).map_or(Json::Null, Json::Number),
+            "boolean" => Json::Bool(text == "true"),
+            _ => Json::String(text),
+        }))
+    }
+}
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_newtype_struct(CONSTANT, NumberVisitor)
+    }
+}
+
+struct NumberVisitor;
+
+impl<'de> Visitor<'de> for NumberVisitor {
+    type Value = Number;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, parts: A) -> Result<Number, A::Error> {
+        match ConstantVisitor.visit_seq(parts)?.0 {
+            Json::Number(number) => Ok(Number(number)),
+            other => Err(de::Error::custom(format_args!("expected a number, found a {}", other.kind()))),
+        }
+    }
+}
+
+impl<T> At<T> {
+    /// The value, where it could be read.
+    pub fn get(&self) -> Option<&T> {
+        self.value.as_ref()
+    }
+
+    /// Place and value, where it could be read.
+    pub fn read(&self) -> Option<(&Place, &T)> {
+        self.value.as_ref().map(|value| (&self.place, value))
+    }
+}
+
+/// Names as a sentence lists them.
+fn listed(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// What the author may have meant: the closest name, or all of them.
+#[must_use]
+pub fn nearest(text: &str, names: &[&str]) -> String {
+    let near = names.iter().map(|name| (distance(text, name), name)).min();
+    match near {
+        Some((distance, name)) if distance <= 2 && distance < name.len() => format!("did you mean `{name}`?"),
+        _ => format!("write one of {}", listed(names)),
+    }
+}
+
+/// Levenshtein's distance, of texts short enough to be names.
+fn distance(a: &str, b: &str) -> usize {
+    if a.len() > 64 {
+        return usize::MAX;
+    }
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut next = vec![i + 1];
+        for (y, window) in b.chars().zip(row.windows(2)) {
+            let [diagonal, above] = window else { continue };
+            let left = next.last().copied().unwrap_or_default();
+            next.push((diagonal + usize::from(x != y)).min(above + 1).min(left + 1));
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
+}

@@ -1,0 +1,269 @@
+//! The pact as executed: compiled once, shared by every call.
+
+use std::collections::HashMap;
+
+use crate::domain::{Action, ActionKind, AgentId, ClauseId, Digest, PactName, Ruling, TrustTier};
+use crate::pact::condition::Condition;
+use crate::pact::constraint::Constraint;
+use crate::pact::diagnostics::File;
+use crate::pact::document::Place;
+use crate::pact::index::Index;
+use crate::pact::limit::Limit;
+use crate::pact::pattern::Glob;
+use crate::pact::selector::{Selector, SelectorIndex};
+use crate::pact::tools::{Naming, ToolTable};
+
+/// The behavioral contract of one or more agents, checked and ready to decide. Made by [`crate::pact::load`].
+#[derive(Debug)]
+pub struct Pact {
+    pub(crate) file: File,
+    pub(crate) name: PactName,
+    pub(crate) version: u64,
+    pub(crate) digest: Digest,
+    pub(crate) risk: Risk,
+    pub(crate) mode: Mode,
+    pub(crate) owner: Option<String>,
+    pub(crate) agents: Vec<(Place, Glob)>,
+    pub(crate) tools: ToolTable,
+    /// In the order of the file, which is the order of verdicts.
+    pub(crate) clauses: Vec<Clause>,
+    pub(crate) index: SelectorIndex,
+    pub(crate) openings: Openings,
+    pub(crate) limits: Vec<Limit>,
+    pub(crate) reads_http_bodies: bool,
+}
+
+/// One permission, question or prohibition.
+#[derive(Debug)]
+pub struct Clause {
+    /// Its name, unique in the pact.
+    pub id: ClauseId,
+    /// What it says.
+    pub ruling: Ruling,
+    /// Of what it says so.
+    pub selector: Selector,
+    /// Constraints on the action's fields; all must hold.
+    pub constraints: Vec<Constraint>,
+    /// A condition that must hold.
+    pub condition: Option<Condition>,
+    /// The lowest tier at which it says so.
+    pub floor: Option<TrustTier>,
+    /// Whether an allow clause asks under its floor instead of saying nothing.
+    pub asks_below: bool,
+    /// Who may say yes.
+    pub approvers: Vec<String>,
+}
+
+/// What an allow or ask clause opens for the messages a protocol needs.
+#[derive(Debug, Default)]
+pub(crate) struct Openings {
+    pub(crate) mcp_servers: Index<Glob>,
+    pub(crate) model_providers: Index<Glob>,
+}
+
+/// How much harm a wrong action can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Risk {
+    /// Little.
+    Low,
+    /// Some.
+    Medium,
+    /// Much.
+    High,
+    /// Most.
+    Critical,
+}
+
+impl Risk {
+    /// Whether calls are recorded before they are sent.
+    #[must_use]
+    pub fn at_least_high(self) -> bool {
+        self >= Self::High
+    }
+
+    /// The name used in pacts, records and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+/// Whether verdicts are carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// What is denied does not happen.
+    Enforce,
+    /// Verdicts are recorded, and calls go on.
+    Observe,
+}
+
+impl Mode {
+    /// The name used in pacts, records and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Observe => "observe",
+        }
+    }
+}
+
+impl Clause {
+    /// What the clause says at a tier, once its constraints and its condition hold.
+    #[must_use]
+    pub fn says_at(&self, tier: TrustTier) -> Option<Ruling> {
+        match self.floor {
+            Some(floor) if tier < floor => self.asks_below.then_some(Ruling::Ask),
+            _ => Some(self.ruling),
+        }
+    }
+
+    /// Whether it holds for every action that its selector picks.
+    #[must_use]
+    pub fn is_unconditional(&self) -> bool {
+        self.constraints.is_empty() && self.condition.is_none() && self.floor.is_none()
+    }
+
+    /// Whether it reads arguments or other fields of the action.
+    #[must_use]
+    pub fn reads_fields(&self) -> bool {
+        let in_condition = self.condition.as_ref().is_some_and(Condition::reads_fields);
+        let in_body = |c: &Constraint| c.field.names().first().is_some_and(|name| **name == *"args");
+        in_condition || self.constraints.iter().any(in_body)
+    }
+}
+
+impl Pact {
+    /// `metadata.name`: unique among the pacts loaded together.
+    #[must_use]
+    pub const fn name(&self) -> &PactName {
+        &self.name
+    }
+
+    /// `metadata.version`: a number for people.
+    #[must_use]
+    pub const fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// SHA-256 of the file's text: what is recorded and compared.
+    #[must_use]
+    pub const fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    /// The agent's consequence tier.
+    #[must_use]
+    pub const fn risk(&self) -> Risk {
+        self.risk
+    }
+
+    /// Whether its verdicts are carried out.
+    #[must_use]
+    pub const fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// The accountable steward, where one is named.
+    #[must_use]
+    pub fn owner(&self) -> Option<&str> {
+        self.owner.as_deref()
+    }
+
+    /// The name of the file it was read from.
+    #[must_use]
+    pub fn file(&self) -> &str {
+        self.file.name()
+    }
+
+    /// The agents it governs, as written.
+    pub fn agents(&self) -> impl Iterator<Item = &str> {
+        self.agents.iter().map(|(_, glob)| glob.text())
+    }
+
+    /// Whether it governs an agent.
+    #[must_use]
+    pub fn governs(&self, agent: &AgentId) -> bool {
+        self.agents.iter().any(|(_, glob)| glob.matches(agent.as_str()))
+    }
+
+    /// Its clauses, in the order of the file.
+    #[must_use]
+    pub fn clauses(&self) -> &[Clause] {
+        &self.clauses
+    }
+
+    /// Its limits, in the order of the file.
+    #[must_use]
+    pub fn limits(&self) -> &[Limit] {
+        &self.limits
+    }
+
+    /// Whether a decision on a plain HTTP call may depend on its body.
+    #[must_use]
+    pub const fn reads_http_bodies(&self) -> bool {
+        self.reads_http_bodies
+    }
+
+    /// The limits with a rate that count an action, in the order of the file. A tool is counted by its capability and
+    /// by its natural name.
+    pub fn limits_on<'a>(&'a self, action: &'a Action) -> impl Iterator<Item = &'a Limit> {
+        let naming =
+            if self.limits.is_empty() { Naming::default() } else { self.tools.naming(&action.target) };
+        let counts = move |limit: &&Limit| limit.has_rate && limit.selector.selects(&action.target, &naming);
+        self.limits.iter().filter(counts)
+    }
+
+    pub(crate) fn clause(&self, number: u32) -> Option<&Clause> {
+        self.clauses.get(usize::try_from(number).ok()?)
+    }
+}
+
+impl Openings {
+    /// What the allow and ask clauses open, given the servers that stand behind each capability.
+    pub(crate) fn build(clauses: &[Clause], servers: &HashMap<String, Vec<String>>) -> Self {
+        use crate::pact::index::Literal;
+        use crate::pact::selector::Patterns;
+
+        let (mut mcp, mut models) = (Vec::new(), Vec::new());
+        for (number, clause) in (0..).zip(clauses).filter(|(_, clause)| clause.ruling != Ruling::Deny) {
+            let Patterns::Names(globs) = &clause.selector.patterns else { continue };
+            for glob in globs {
+                let (rows, separator) = match clause.selector.kind {
+                    ActionKind::Tool => (&mut mcp, b'.'),
+                    ActionKind::Resource | ActionKind::Prompt => (&mut mcp, b'/'),
+                    ActionKind::Model => (&mut models, b'/'),
+                    _ => continue,
+                };
+                let mut open = |glob: Glob| rows.push((Literal::of(&glob), glob, number));
+                first_segment(glob, separator).into_iter().for_each(&mut open);
+                if clause.selector.kind == ActionKind::Tool {
+                    let behind = servers.iter().filter(|(capability, _)| glob.matches(capability));
+                    let exact =
+                        behind.flat_map(|(_, servers)| servers).filter_map(|s| Glob::parse(s, b'.').ok());
+                    exact.for_each(&mut open);
+                }
+            }
+        }
+        Self { mcp_servers: Index::build(mcp), model_providers: Index::build(models) }
+    }
+}
+
+/// The pattern that the first segment of a matching name matches; `None` when no name of two segments matches.
+fn first_segment(glob: &Glob, separator: u8) -> Option<Glob> {
+    if glob.is_any() {
+        return Some(glob.clone());
+    }
+    let text = glob.text();
+    let first = match (text.find("**"), text.find(char::from(separator))) {
+        (Some(deep), end) if end.is_none_or(|end| deep < end) => format!("{}**", text.get(..deep)?),
+        (_, Some(end)) => text.get(..end)?.to_owned(),
+        (_, None) => return None,
+    };
+    Glob::parse(&first, separator).ok()
+}

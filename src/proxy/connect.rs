@@ -1,0 +1,139 @@
+//! CONNECT: opens a tunnel that is intercepted, or one that stays closed to us. One flat decision.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+
+use crate::classify::{Coverage, Part, Reply};
+use crate::domain::{Action, Dialect, Json, Reason, Target};
+use crate::enforce::{Attempted, Caller, Outbound};
+use crate::net::{self, AcceptError, Body, Place, Reach};
+use crate::proxy::entry::{Entry, Way, attempted_name, connect_authority};
+use crate::proxy::exchange::{Answer, answer, exchange};
+use crate::proxy::route::bracketed;
+use crate::proxy::{Proxy, tunnel};
+
+/// Whose tunnels are opened, and with what authority.
+#[derive(Debug)]
+pub struct Interception {
+    /// Speaks as the upstreams that agents ask for, with leaf certificates of the sidecar's own authority.
+    pub tls: net::Interception,
+    /// Hosts and ports whose tunnels stay closed: clients that pin certificates.
+    pub except: HashSet<(String, u16)>,
+}
+
+/// Answers a CONNECT request.
+pub(super) async fn connect(
+    proxy: &Arc<Proxy>,
+    entry: &Entry,
+    place: Arc<Place>,
+    mut request: Request<Incoming>,
+) -> Response<Body> {
+    let upgrade = hyper::upgrade::on(&mut request);
+    let (mut head, _) = request.into_parts();
+    match open(proxy, entry, &mut head, Tunnel { place, upgrade }).await {
+        Ok(()) => Response::new(Body::Empty),
+        Err(refused) => answer(refused),
+    }
+}
+
+/// The agent's side of a tunnel to be: its bytes, and its place among the connections, which it keeps.
+struct Tunnel {
+    place: Arc<Place>,
+    upgrade: OnUpgrade,
+}
+
+async fn open(proxy: &Arc<Proxy>, entry: &Entry, head: &mut Parts, tunnel: Tunnel) -> Result<(), Answer> {
+    let routes = proxy.routes.load_full();
+    let caller = entry.identify(proxy, &routes, head)?;
+    let Some((host, port)) = connect_authority(head) else {
+        let attempted = Attempted {
+            caller: Some(caller),
+            listener: entry.listener.clone(),
+            name: attempted_name(head),
+            dialect: Dialect::Opaque,
+        };
+        let detail = "CONNECT wants `host:port`".to_owned();
+        return Err(Answer::refused(Reply::Problem, proxy.enforcer.refuse(&attempted, Reason::Unreadable, detail)));
+    };
+    match &proxy.interception {
+        Some(interception) if !interception.except.contains(&(host.clone(), port)) => {
+            let opened = intercept(Arc::clone(proxy), entry.clone(), caller, host, port, tunnel);
+            proxy.drain.spawn(opened);
+            Ok(())
+        }
+        _ => pass_closed(proxy, &caller, &host, port, tunnel).await,
+    }
+}
+
+/// Speaks TLS as the host towards the agent, and judges every request inside.
+async fn intercept(proxy: Arc<Proxy>, entry: Entry, caller: Caller, host: String, port: u16, tunnel: Tunnel) {
+    let Some(interception) = &proxy.interception else { return };
+    let Tunnel { place, upgrade } = tunnel;
+    let Ok(upgraded) = upgrade.await else { return };
+    let stream = match interception.tls.accept(TokioIo::new(upgraded), &host).await {
+        Ok(stream) => stream,
+        Err(error) => {
+            let attempted = Attempted {
+                caller: Some(caller),
+                listener: entry.listener.clone(),
+                name: format!("CONNECT {}:{port}", bracketed(&host)),
+                dialect: Dialect::Opaque,
+            };
+            let mismatch = matches!(error, AcceptError::NameMismatch { .. });
+            let reason = if mismatch { Reason::NameMismatch } else { Reason::Unreadable };
+            proxy.enforcer.refuse(&attempted, reason, error.to_string());
+            return;
+        }
+    };
+    let inside = Arc::new(Entry {
+        way: Way::Intercepted { host: host.into(), port },
+        known: Some((caller.agent, caller.proof)),
+        listener: entry.listener.clone(),
+    });
+    let service = hyper::service::service_fn(|request| {
+        let (proxy, inside) = (Arc::clone(&proxy), Arc::clone(&inside));
+        async move { Ok::<_, std::convert::Infallible>(exchange(&proxy, &inside, None, request).await) }
+    });
+    proxy.server.serve(stream, service).await;
+    drop(place);
+}
+
+/// Bytes that nobody reads: only where a clause allows that.
+async fn pass_closed(
+    proxy: &Arc<Proxy>,
+    caller: &Caller,
+    host: &str,
+    port: u16,
+    tunnel: Tunnel,
+) -> Result<(), Answer> {
+    let action = Action {
+        target: Target::Opaque { host: host.to_owned(), port },
+        fields: Json::Object(Vec::new()),
+        dialect: Dialect::Opaque,
+    };
+    let part = Part { action, reply: Reply::Problem, coverage: Coverage::Unread };
+    let authority = format!("{}:{port}", bracketed(host));
+    let mut outbound = Outbound::default();
+    if let Ok(uri) = authority.parse() {
+        *outbound.request.uri_mut() = uri;
+    }
+    let admitted = proxy.enforcer.admit(caller, vec![part], outbound).await;
+    let permit = admitted.map_err(|parts| Answer::Refused { parts, batch: false })?;
+    let routes = proxy.routes.load_full();
+    let reach = routes.declares(host, port).map_or(Reach::Public, |upstream| upstream.reach);
+    let (permit, upstream) = tunnel::open(&proxy.dialer, permit, reach, proxy.bounds.connect).await?;
+    let idle = proxy.bounds.tunnel_idle;
+    proxy.drain.spawn(async move {
+        if let Ok(agent) = tunnel.upgrade.await {
+            tunnel::run(permit, TokioIo::new(agent), upstream, idle).await;
+        }
+        drop(tunnel.place);
+    });
+    Ok(())
+}

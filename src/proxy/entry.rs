@@ -1,0 +1,285 @@
+//! How a request came in: which names it may use, and who it can come from.
+
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::{StatusCode, header};
+
+use crate::classify::{self, Reply};
+use crate::domain::{AgentId, Dialect, Reason};
+use crate::enforce::{Attempted, Caller};
+use crate::evidence::{Proof, Traceparent};
+use crate::proxy::exchange::Answer;
+use crate::proxy::route::{Origin, Routes};
+use crate::proxy::Proxy;
+
+/// One way in. Made per listener, and per intercepted tunnel.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    /// The way.
+    pub way: Way,
+    /// The agent that this way in stands for, whatever the request says, and how that is known.
+    pub known: Option<(AgentId, Proof)>,
+    /// The listener, as records name it: `reverse 127.0.0.1:8080`.
+    pub listener: Arc<str>,
+}
+
+/// The ways in.
+#[derive(Clone, Debug)]
+pub(super) enum Way {
+    /// `/<upstream>/…` on a reverse listener.
+    Reverse,
+    /// Absolute-form requests on a forward listener.
+    Forward,
+    /// Requests inside a tunnel that was opened: they may name its authority and no other.
+    Intercepted {
+        /// Normalized host of the CONNECT request.
+        host: Arc<str>,
+        /// Its port.
+        port: u16,
+    },
+}
+
+/// A request that names no place, or several.
+struct Misaddressed {
+    reason: Reason,
+    status: StatusCode,
+    detail: String,
+}
+
+impl Misaddressed {
+    fn unreadable(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self { reason: Reason::Unreadable, status, detail: detail.into() }
+    }
+
+    fn names_disagree(detail: String) -> Self {
+        Self { reason: Reason::NameMismatch, status: StatusCode::MISDIRECTED_REQUEST, detail }
+    }
+}
+
+impl Entry {
+    /// Who calls.
+    ///
+    /// # Errors
+    /// A refusal, where a credential is needed and none proves an agent.
+    pub(super) fn identify(&self, proxy: &Proxy, routes: &Routes, head: &mut Parts) -> Result<Caller, Answer> {
+        let known = match (&self.known, &self.way) {
+            (Some((agent, proof)), _) => Some((agent.clone(), *proof)),
+            (None, Way::Reverse) => {
+                proxy.credentials.load().of_request(&mut head.headers).map(|agent| (agent, Proof::Bearer))
+            }
+            (None, Way::Forward) => {
+                proxy.credentials.load().of_proxy_request(&head.headers).map(|agent| (agent, Proof::Bearer))
+            }
+            (None, Way::Intercepted { .. }) => None,
+        };
+        let Some((agent, proof)) = known else {
+            return Err(self.unknown_caller(proxy, routes, head));
+        };
+        let traceparent = head.headers.get("traceparent").and_then(|value| value.to_str().ok());
+        let traceparent = traceparent.and_then(Traceparent::parse);
+        Ok(Caller { agent, proof, listener: Arc::clone(&self.listener), traceparent })
+    }
+
+    /// Where the request goes.
+    ///
+    /// # Errors
+    /// A refusal, where the request names no place, or names that disagree.
+    pub(super) fn origin(
+        &self,
+        proxy: &Proxy,
+        routes: &Routes,
+        caller: &Caller,
+        head: &Parts,
+    ) -> Result<Origin, Answer> {
+        self.find(routes, head).map_err(|wrong| {
+            let attempted = Attempted {
+                caller: Some(caller.clone()),
+                listener: Arc::clone(&self.listener),
+                name: attempted_name(head),
+                dialect: Dialect::Http,
+            };
+            let mut refusal = proxy.enforcer.refuse(&attempted, wrong.reason, wrong.detail);
+            refusal.status = Some(wrong.status.as_u16());
+            Answer::refused(Reply::Problem, refusal)
+        })
+    }
+
+    fn find(&self, routes: &Routes, head: &Parts) -> Result<Origin, Misaddressed> {
+        match &self.way {
+            Way::Reverse => reverse(routes, head),
+            Way::Forward => forward(routes, head),
+            Way::Intercepted { host, port } => intercepted(routes, head, host, *port),
+        }
+    }
+
+    fn unknown_caller(&self, proxy: &Proxy, routes: &Routes, head: &Parts) -> Answer {
+        let (status, detail) = match self.way {
+            Way::Forward => (
+                StatusCode::PROXY_AUTHENTICATION_REQUIRED,
+                "put the agent's token into the proxy's URL, as in `http://agent:TOKEN@host:port`",
+            ),
+            _ => (
+                StatusCode::UNAUTHORIZED,
+                "send the agent's token as `Authorization: Bearer`, `x-api-key` or `Pactgate-Agent-Token`",
+            ),
+        };
+        let dialect = self.find(routes, head).map_or(Dialect::Http, |origin| origin.dialect());
+        let attempted = Attempted {
+            caller: None,
+            listener: Arc::clone(&self.listener),
+            name: attempted_name(head),
+            dialect,
+        };
+        let mut refusal = proxy.enforcer.refuse(&attempted, Reason::NoPact, detail.to_owned());
+        refusal.status = Some(status.as_u16());
+        Answer::refused(form(dialect), refusal)
+    }
+}
+
+fn reverse(routes: &Routes, head: &Parts) -> Result<Origin, Misaddressed> {
+    if head.uri.scheme().is_some() && head.version < http::Version::HTTP_2 {
+        let detail = "this is a reverse listener: send `/<upstream>/…`, or use a forward listener as the proxy";
+        return Err(Misaddressed::unreadable(StatusCode::BAD_REQUEST, detail));
+    }
+    routes.by_path(head.uri.path(), head.uri.query()).ok_or_else(|| {
+        let detail = "the first path segment names no upstream of this sidecar: send `/<upstream>/…`";
+        Misaddressed::unreadable(StatusCode::NOT_FOUND, detail)
+    })
+}
+
+/// RFC 9112, section 3.2.2: the authority of an absolute-form target stands in place of `Host`. A `Host` that says
+/// something else is an attempt to be read in two ways, and refused.
+fn forward(routes: &Routes, head: &Parts) -> Result<Origin, Misaddressed> {
+    let (Some(scheme), Some(authority)) = (head.uri.scheme_str(), head.uri.authority()) else {
+        let detail = "this is a forward listener: send the whole URL, as clients do with a proxy, or CONNECT";
+        return Err(Misaddressed::unreadable(StatusCode::BAD_REQUEST, detail));
+    };
+    let scheme = scheme.to_ascii_lowercase();
+    let (host, port) = read_authority(authority.as_str(), default_port(&scheme))?;
+    agree(head, &host, port, default_port(&scheme))?;
+    Ok(routes.by_authority(&scheme, &host, port, path(head), head.uri.query()))
+}
+
+fn intercepted(routes: &Routes, head: &Parts, host: &str, port: u16) -> Result<Origin, Misaddressed> {
+    if let Some(scheme) = head.uri.scheme_str().filter(|scheme| !scheme.eq_ignore_ascii_case("https")) {
+        return Err(Misaddressed::names_disagree(format!("the scheme `{scheme}` inside a TLS tunnel")));
+    }
+    if let Some(authority) = head.uri.authority() {
+        same(read_authority(authority.as_str(), 443)?, (host, port))?;
+    }
+    agree(head, host, port, 443)?;
+    Ok(routes.by_authority("https", host, port, path(head), head.uri.query()))
+}
+
+fn path(head: &Parts) -> &str {
+    match head.uri.path() {
+        "" => "/",
+        path => path,
+    }
+}
+
+/// Every `Host` header names the same place as the rest of the request. HTTP/1.1 requires exactly one
+/// (RFC 9112, section 3.2); HTTP/2 may leave it out.
+fn agree(head: &Parts, host: &str, port: u16, default: u16) -> Result<(), Misaddressed> {
+    let mut hosts = head.headers.get_all(header::HOST).iter();
+    let Some(first) = hosts.next() else {
+        return Ok(());
+    };
+    if hosts.next().is_some() {
+        return Err(Misaddressed::names_disagree("more than one `Host` header".to_owned()));
+    }
+    let text = first.to_str().map_err(|_| bad_authority("Host"))?;
+    same(read_authority(text, default)?, (host, port))
+}
+
+fn same(named: (String, u16), (host, port): (&str, u16)) -> Result<(), Misaddressed> {
+    if named.0 == host && named.1 == port {
+        return Ok(());
+    }
+    let detail = format!("the request names `{}:{}` on a way that leads to `{host}:{port}`", named.0, named.1);
+    Err(Misaddressed::names_disagree(detail))
+}
+
+fn bad_authority(text: &str) -> Misaddressed {
+    let shown: String = text.chars().take(80).collect();
+    Misaddressed::unreadable(StatusCode::BAD_REQUEST, format!("`{shown}` is not a host with an optional port"))
+}
+
+/// `host[:port]`, normalized. User information is refused: nobody needs it, and parsers differ on it.
+fn read_authority(text: &str, default: u16) -> Result<(String, u16), Misaddressed> {
+    let parsed: http::uri::Authority = text.parse().map_err(|_| bad_authority(text))?;
+    if parsed.as_str().contains('@') {
+        return Err(bad_authority(text));
+    }
+    let host = classify::normalize_host(parsed.host()).map_err(|_| bad_authority(text))?;
+    let port = match (parsed.port_u16(), parsed.as_str().ends_with(':')) {
+        (Some(0), _) | (None, true) => return Err(bad_authority(text)),
+        (Some(port), _) => port,
+        (None, false) => default,
+    };
+    Ok((host, port))
+}
+
+/// The authority of a CONNECT request, normalized; its port is required (RFC 9110, section 9.3.6).
+pub(super) fn connect_authority(head: &Parts) -> Option<(String, u16)> {
+    let authority = head.uri.authority()?;
+    authority.port_u16()?;
+    read_authority(authority.as_str(), 0).ok()
+}
+
+fn default_port(scheme: &str) -> u16 {
+    if scheme == "https" { 443 } else { 80 }
+}
+
+/// The form of an answer to a request whose body was not read.
+pub(super) fn form(dialect: Dialect) -> Reply {
+    match dialect {
+        Dialect::OpenAi => Reply::OpenAi,
+        Dialect::Anthropic => Reply::Anthropic,
+        Dialect::Mcp | Dialect::Http | Dialect::Opaque => Reply::Problem,
+    }
+}
+
+/// Method and path for the record, bounded.
+pub(super) fn attempted_name(head: &Parts) -> String {
+    let authority = head.uri.authority().map(|authority| authority.host()).unwrap_or_default();
+    let shown: String = format!("{} {authority}{}", head.method, head.uri.path()).chars().take(200).collect();
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(uri: &str, hosts: &[&str]) -> Parts {
+        let mut request = http::Request::builder().uri(uri);
+        for host in hosts {
+            request = request.header("host", *host);
+        }
+        request.body(()).unwrap().into_parts().0
+    }
+
+    #[test]
+    fn host_must_name_the_place_that_the_request_goes_to() {
+        let agrees = |uri: &str, hosts: &[&str]| agree(&head(uri, hosts), "api.example", 443, 443).is_ok();
+        assert!(agrees("/", &["api.example"]));
+        assert!(agrees("/", &["API.example:443"]));
+        assert!(agrees("/", &[]));
+        for wrong in [&["other.example"][..], &["api.example:8443"], &["api.example", "api.example"], &["a@api.example"], &["api.example:"], &["api.example:0"]] {
+            assert!(!agrees("/", wrong), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn connect_needs_a_port() {
+        let target = |text: &str| {
+            let request = http::Request::builder().method("CONNECT").uri(text).body(()).unwrap();
+            connect_authority(&request.into_parts().0)
+        };
+        assert_eq!(target("API.Example:443"), Some(("api.example".to_owned(), 443)));
+        assert_eq!(target("api.example"), None);
+        assert_eq!(target("api.example:0"), None);
+        assert_eq!(target("user@api.example:443"), None);
+    }
+}

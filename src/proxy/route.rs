@@ -1,0 +1,198 @@
+//! Where calls go: the declared upstreams, and how a request finds its own.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{HeaderName, HeaderValue};
+
+use crate::classify::{self, Peer};
+use crate::domain::{Dialect, UpstreamName};
+use crate::net::{HttpClient, Reach};
+
+/// A place that the config declares.
+#[derive(Debug)]
+pub struct Upstream {
+    /// Its name, and the first path segment in reverse mode.
+    pub name: UpstreamName,
+    /// `http` or `https`.
+    pub scheme: String,
+    /// Lower-case host name or address; IPv6 without brackets.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// What stands before every path there; empty, or starts with `/` and does not end with one.
+    pub prefix: String,
+    /// How to read what goes there.
+    pub peer: Peer,
+    /// The header and value that the sidecar adds; the value is marked sensitive.
+    pub credential: Option<(HeaderName, HeaderValue)>,
+    /// How long a response may stand still.
+    pub idle_timeout: Duration,
+    /// Connections to it, with its own trust roots and reach.
+    pub client: HttpClient,
+    /// Which addresses its name may lead to.
+    pub reach: Reach,
+}
+
+/// The declared upstreams, and what serves every other place.
+#[derive(Debug)]
+pub struct Routes {
+    by_name: HashMap<UpstreamName, Arc<Upstream>>,
+    by_authority: HashMap<(String, u16), Vec<Arc<Upstream>>>,
+    elsewhere: Elsewhere,
+}
+
+/// How undeclared places are reached: public addresses only, read as plain HTTP.
+#[derive(Debug)]
+pub struct Elsewhere {
+    /// Connections to them.
+    pub client: HttpClient,
+    /// How long a response may stand still.
+    pub idle_timeout: Duration,
+    peer: Peer,
+}
+
+impl Elsewhere {
+    /// Undeclared places behind this client.
+    #[must_use]
+    pub fn new(client: HttpClient, idle_timeout: Duration) -> Self {
+        let peer =
+            Peer { name: None, dialect: Dialect::Http, provider: String::new(), mcp_versions: Vec::new() };
+        Self { client, idle_timeout, peer }
+    }
+}
+
+/// Where one request goes: found once, from names that agree.
+#[derive(Clone, Debug)]
+pub(super) struct Origin {
+    /// The declared upstream, where it is one.
+    pub upstream: Option<Arc<Upstream>>,
+    /// `http` or `https`.
+    pub scheme: String,
+    /// Normalized host.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// The path as the upstream's API knows it: without the upstream's prefix.
+    pub path: String,
+    /// The query, without `?`.
+    pub query: Option<String>,
+}
+
+impl Origin {
+    /// The dialect spoken there.
+    pub(super) fn dialect(&self) -> Dialect {
+        self.upstream.as_ref().map_or(Dialect::Http, |upstream| upstream.peer.dialect)
+    }
+
+    /// The prefix that stands before every path there.
+    pub(super) fn prefix(&self) -> &str {
+        self.upstream.as_ref().map_or("", |upstream| &upstream.prefix)
+    }
+
+    /// A redirect's target as a path of the reverse listener, where it stays inside the same upstream.
+    pub(super) fn rewrite(&self, target: &str) -> Option<HeaderValue> {
+        let upstream = self.upstream.as_ref()?;
+        let Self { scheme, host, port, path, .. } = self;
+        let here = format!("{scheme}://{}:{port}{}{path}", bracketed(host), self.prefix());
+        let here = url::Url::parse(&here).ok()?;
+        let target = here.join(target).ok()?;
+        let same_place = target.scheme() == here.scheme()
+            && target.host_str() == here.host_str()
+            && target.port_or_known_default() == Some(self.port);
+        let inside = below_prefix(target.path(), self.prefix()).filter(|_| same_place)?;
+        let query = target.query().map(|query| format!("?{query}")).unwrap_or_default();
+        HeaderValue::from_str(&format!("/{}{inside}{query}", upstream.name)).ok()
+    }
+}
+
+/// A host as it stands in a URI (RFC 3986, section 3.2.2).
+pub(super) fn bracketed(host: &str) -> String {
+    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
+}
+
+impl Routes {
+    /// The declared upstreams; names are unique, which config has checked.
+    #[must_use]
+    pub fn new(upstreams: Vec<Upstream>, elsewhere: Elsewhere) -> Self {
+        let mut by_name = HashMap::new();
+        let mut by_authority: HashMap<_, Vec<Arc<Upstream>>> = HashMap::new();
+        for upstream in upstreams.into_iter().map(Arc::new) {
+            by_name.insert(upstream.name.clone(), Arc::clone(&upstream));
+            by_authority.entry((upstream.host.clone(), upstream.port)).or_default().push(upstream);
+        }
+        for sharing in by_authority.values_mut() {
+            sharing.sort_by_key(|upstream| std::cmp::Reverse(upstream.prefix.len()));
+        }
+        Self { by_name, by_authority, elsewhere }
+    }
+
+    /// The upstream of that name.
+    pub(super) fn named(&self, name: &UpstreamName) -> Option<&Upstream> {
+        self.by_name.get(name).map(Arc::as_ref)
+    }
+
+    /// What serves undeclared places.
+    pub(super) fn elsewhere(&self) -> &Elsewhere {
+        &self.elsewhere
+    }
+
+    /// How long a response from there may stand still.
+    pub(super) fn idle(&self, origin: &Origin) -> Duration {
+        origin.upstream.as_ref().map_or(self.elsewhere.idle_timeout, |upstream| upstream.idle_timeout)
+    }
+
+    /// How to read what goes to this origin.
+    pub(super) fn peer<'a>(&'a self, origin: &'a Origin) -> &'a Peer {
+        origin.upstream.as_ref().map_or(&self.elsewhere.peer, |upstream| &upstream.peer)
+    }
+
+    /// The upstream that a reverse path names in its first segment, and the rest of the path.
+    pub(super) fn by_path(&self, path: &str, query: Option<&str>) -> Option<Origin> {
+        let rest = path.strip_prefix('/')?;
+        let (name, rest) = match rest.find('/') {
+            Some(at) => rest.split_at_checked(at)?,
+            None => (rest, "/"),
+        };
+        let upstream = self.by_name.get(name)?;
+        Some(Origin {
+            scheme: upstream.scheme.clone(),
+            host: upstream.host.clone(),
+            port: upstream.port,
+            path: rest.to_owned(),
+            query: query.map(str::to_owned),
+            upstream: Some(Arc::clone(upstream)),
+        })
+    }
+
+    /// The place that a forward request names. `host` is normalized.
+    ///
+    /// The prefix is compared on the normalized path: otherwise a spelling such as `/%761/` would be read in
+    /// another dialect than the upstream reads it.
+    pub(super) fn by_authority(&self, scheme: &str, host: &str, port: u16, path: &str, query: Option<&str>) -> Origin {
+        let sharing = self.by_authority.get(&(host.to_owned(), port)).map(Vec::as_slice).unwrap_or_default();
+        let normal = classify::normalize_path(path).unwrap_or_else(|_| path.to_owned());
+        let below = |upstream: &&Arc<Upstream>| below_prefix(&normal, &upstream.prefix).is_some();
+        let upstream = sharing.iter().filter(|upstream| upstream.scheme == scheme).find(below);
+        let inside = upstream.and_then(|upstream| below_prefix(&normal, &upstream.prefix));
+        Origin {
+            scheme: scheme.to_owned(),
+            host: host.to_owned(),
+            port,
+            path: inside.unwrap_or(path).to_owned(),
+            query: query.map(str::to_owned),
+            upstream: upstream.map(Arc::clone),
+        }
+    }
+
+    /// Whether some upstream is declared at this authority.
+    pub(super) fn declares(&self, host: &str, port: u16) -> Option<&Arc<Upstream>> {
+        self.by_authority.get(&(host.to_owned(), port))?.first()
+    }
+}
+
+fn below_prefix<'a>(path: &'a str, prefix: &str) -> Option<&'a str> {
+    let rest = path.strip_prefix(prefix)?;
+    if rest.starts_with('/') { Some(rest) } else { None }
+}

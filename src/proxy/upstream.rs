@@ -1,0 +1,128 @@
+//! The only way out for calls: send what was judged, with the permit.
+
+use bytes::Bytes;
+use http::header::{self, HeaderValue};
+use http::request::Parts;
+use http::{Request, Response, StatusCode, Uri};
+use hyper::body::Incoming;
+
+use crate::classify::{Call, Part, Reply};
+use crate::domain::{Dialect, Reason};
+use crate::enforce::{Outbound, Permit, Settlement};
+use crate::evidence::{Outcome, UpstreamFailure};
+use crate::net::{Body, Failure as NetFailure};
+use crate::proxy::exchange::Answer;
+use crate::proxy::headers::CREDENTIALS;
+use crate::proxy::refusal_response::Failure;
+use crate::proxy::route::{Origin, Routes};
+
+/// Puts together what will leave, from what was classified: the normalized path, the body that was read, no other.
+pub(super) fn compose(
+    origin: &Origin,
+    head: Parts,
+    call: Call,
+    whole: Bytes,
+    unread: Body,
+) -> (Vec<Part>, Outbound) {
+    let mut headers = head.headers;
+    let body = match (call.body, unread) {
+        (Some(decoded), _) => {
+            headers.remove(header::CONTENT_ENCODING);
+            Body::from(decoded)
+        }
+        (None, Body::Empty) => Body::from(whole),
+        (None, unread) => unread,
+    };
+    if !matches!(body, Body::Stream(_)) {
+        headers.remove(header::CONTENT_LENGTH);
+    }
+    if !matches!(origin.dialect(), Dialect::Http | Dialect::Opaque) {
+        // The tap reads these answers as they stream.
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    }
+    let mut request = Request::new(body);
+    *request.method_mut() = head.method;
+    *request.headers_mut() = headers;
+    *request.uri_mut() = uri(origin, &call.path_and_query);
+    let upstream = origin.upstream.as_ref().map(|upstream| upstream.name.clone());
+    (call.parts, Outbound { upstream, request })
+}
+
+fn uri(origin: &Origin, path_and_query: &str) -> Uri {
+    let Origin { scheme, host, port, .. } = origin;
+    let prefix = origin.prefix();
+    let implied = matches!((scheme.as_str(), *port), ("https", 443) | ("http", 80));
+    let text = match (implied, host.contains(':')) {
+        (true, false) => format!("{scheme}://{host}{prefix}{path_and_query}"),
+        (true, true) => format!("{scheme}://[{host}]{prefix}{path_and_query}"),
+        (false, false) => format!("{scheme}://{host}:{port}{prefix}{path_and_query}"),
+        (false, true) => format!("{scheme}://[{host}]:{port}{prefix}{path_and_query}"),
+    };
+    // Every part has been normalized, so this parses; the root of nowhere goes nowhere.
+    text.parse().unwrap_or_else(|_| Uri::from_static("/"))
+}
+
+/// Sends the request that the permit holds, and waits for the head of the answer.
+///
+/// # Errors
+/// What the agent is told instead. The permit is settled then.
+pub(super) async fn send(
+    routes: &Routes,
+    mut permit: Permit,
+    batch: bool,
+) -> Result<(Permit, Response<Incoming>), Answer> {
+    let Outbound { upstream, mut request } = permit.open();
+    let declared = upstream.as_ref().and_then(|name| routes.named(name));
+    let client = declared.map_or(&routes.elsewhere().client, |upstream| &upstream.client);
+    if let Some((name, value)) = declared.and_then(|upstream| upstream.credential.as_ref()) {
+        for carrier in &CREDENTIALS {
+            request.headers_mut().remove(carrier);
+        }
+        request.headers_mut().insert(name.clone(), value.clone());
+    }
+    permit.departed();
+    match client.request(request).await {
+        Ok(response) => Ok((permit, response)),
+        Err(error) => Err(unanswered(permit, error.failure(), batch)),
+    }
+}
+
+/// Settles a permit whose call got no answer, and says what the agent is told.
+pub(super) fn unanswered(permit: Permit, failure: NetFailure, batch: bool) -> Answer {
+    let (what, status, message) = match failure {
+        // The name led to an address that must not be reached. Nothing was sent.
+        NetFailure::Forbidden(why) => {
+            let parts = permit.revoke(Reason::AddressForbidden, &why.to_string());
+            return Answer::Refused { parts, batch };
+        }
+        NetFailure::NoSuchHost => (UpstreamFailure::Resolve, BAD_GATEWAY, "The upstream's name cannot be resolved."),
+        NetFailure::ConnectTimeout | NetFailure::Refused | NetFailure::Unreachable => {
+            (UpstreamFailure::Connect, BAD_GATEWAY, "The upstream cannot be reached.")
+        }
+        NetFailure::Tls => (UpstreamFailure::Tls, BAD_GATEWAY, "The upstream's certificate or TLS is not acceptable."),
+        NetFailure::HeadTimeout => (UpstreamFailure::Timeout, GATEWAY_TIMEOUT, "The upstream did not answer in time."),
+        NetFailure::Closed => (UpstreamFailure::Reset, BAD_GATEWAY, "The upstream closed the connection without an answer."),
+        NetFailure::BadAnswer => (UpstreamFailure::Protocol, BAD_GATEWAY, "The upstream's answer is not HTTP."),
+        NetFailure::RequestBody | NetFailure::BadRequest => {
+            return sender_failed(permit, batch);
+        }
+    };
+    failed(permit, Outcome::UpstreamFailed { what }, status, what.name(), message, batch)
+}
+
+/// The agent's own body broke off, stalled or ran over while it was being passed on.
+fn sender_failed(permit: Permit, batch: bool) -> Answer {
+    let message = "The request's body did not arrive whole.";
+    failed(permit, Outcome::ClientGone, StatusCode::BAD_REQUEST, "request-body", message, batch)
+}
+
+fn failed(permit: Permit, outcome: Outcome, status: StatusCode, code: &'static str, message: &str, batch: bool) -> Answer {
+    let decision = permit.decision().clone();
+    let replies: Vec<Reply> = permit.replies().cloned().collect();
+    permit.settle(Settlement::of(outcome));
+    let failure = Failure { decision, status: status.as_u16(), code, message: message.to_owned() };
+    Answer::Failed { replies, failure, batch }
+}
+
+const BAD_GATEWAY: StatusCode = StatusCode::BAD_GATEWAY;
+const GATEWAY_TIMEOUT: StatusCode = StatusCode::GATEWAY_TIMEOUT;

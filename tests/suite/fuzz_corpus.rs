@@ -1,0 +1,119 @@
+//! What fuzzing found, and every request of the corpus cut short and with bytes changed, through every parser.
+
+use std::fs;
+use std::path::Path;
+
+use bytes::Bytes;
+use pactgate::classify::{Bounds, UsageTap, normalize_host, normalize_path, read_json};
+use pactgate::domain::Dialect;
+
+use crate::classify_corpus::cases;
+use crate::request::Case;
+
+/// Changed copies of one request: of a short one, and of one that is slow to read.
+const COPIES: usize = 200;
+const COPIES_OF_LONG: usize = 12;
+const LONG_BYTES: usize = 2000;
+
+/// A number stream that is the same in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % u64::try_from(bound.max(1)).unwrap()).unwrap()
+    }
+}
+
+#[test]
+fn requests_cut_or_changed_anywhere_are_read_or_refused() {
+    let mut dice = Dice(0x9E37_79B9_7F4A_7C15);
+    for (dialect, path) in cases() {
+        let case = Case::read(dialect, &fs::read(&path).unwrap()).unwrap();
+        case.check();
+        let copies = if case.body.len() > LONG_BYTES { COPIES_OF_LONG } else { COPIES };
+        for _ in 0..copies {
+            let mut bytes = case.body.to_vec();
+            match dice.below(3) {
+                0 => bytes.truncate(dice.below(bytes.len())),
+                1 if !bytes.is_empty() => {
+                    let at = dice.below(bytes.len());
+                    bytes[at] = u8::try_from(dice.below(256)).unwrap();
+                }
+                _ => {
+                    let token: &[u8] = TOKENS[dice.below(TOKENS.len())];
+                    let at = dice.below(bytes.len() + 1);
+                    bytes.splice(at..at, token.iter().copied());
+                }
+            }
+            let _ = read_json(&bytes, &Bounds::default());
+            Case { body: Bytes::from(bytes), ..case.clone() }.check();
+        }
+        for end in 0..case.path.len() {
+            let _ = (case.path.get(end..).map(normalize_path), case.host.get(..end).map(normalize_host));
+        }
+    }
+}
+
+/// Pieces of text at which a parser takes a turn.
+const TOKENS: [&[u8]; 14] = [
+    b"\"",
+    b"\\",
+    b"\\u",
+    b"\\ud800",
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b",",
+    b":",
+    b"\"model\":\"x\",",
+    b"1e9",
+    b"\0",
+    b"\xff",
+];
+
+#[test]
+fn what_fuzzing_found_stays_mended() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/found");
+    let mut replayed = 0;
+    for folder in fs::read_dir(&root).unwrap() {
+        let folder = folder.unwrap();
+        let target = folder.file_name().into_string().unwrap();
+        if !folder.file_type().unwrap().is_dir() {
+            continue;
+        }
+        for file in fs::read_dir(folder.path()).unwrap() {
+            replay(&target, &fs::read(file.unwrap().path()).unwrap());
+            replayed += 1;
+        }
+    }
+    assert!(replayed > 0, "{} holds nothing", root.display());
+}
+
+fn replay(target: &str, input: &[u8]) {
+    let dialect = match target {
+        "classify_openai" => Dialect::OpenAi,
+        "classify_anthropic" => Dialect::Anthropic,
+        "classify_mcp" => Dialect::Mcp,
+        "classify_http" => Dialect::Http,
+        "strict_json" => {
+            let _ = read_json(input, &Bounds::default());
+            return;
+        }
+        "usage_tap" => {
+            for dialect in [Dialect::OpenAi, Dialect::Anthropic] {
+                let mut tap = UsageTap::for_response(dialect, Some("text/event-stream"), &Bounds::default());
+                input.chunks(3).for_each(|chunk| tap.push(chunk));
+                let _ = tap.finish();
+            }
+            return;
+        }
+        other => panic!("no fuzz target is called `{other}`"),
+    };
+    if let Some(case) = Case::read(dialect, input) {
+        case.check();
+    }
+}
