@@ -13,6 +13,9 @@ mod admin;
 mod classify_corpus;
 /// Real clients, unmodified.
 mod clients;
+/// A collector on a real socket: evidence in, tiers out, people's decisions.
+#[cfg(feature = "plane")]
+mod collector;
 /// Records on their way to the collector, and its word on the way back.
 mod delivery;
 /// Inputs saved from fuzz runs, and the corpus cut short and changed, through every parser.
