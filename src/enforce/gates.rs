@@ -142,6 +142,7 @@ impl Enforcer {
                 }
             };
             Refusal {
+                clauses: Vec::new(),
                 limit: Some(limit),
                 retry_after: exceeded.retry_after,
                 ..case.refusal(record, Reason::RateLimited, detail)

@@ -90,7 +90,7 @@ fn the_schema_takes_the_shipped_pacts_and_refuses_misspelled_ones() {
     misspelled("  risk: high", "  riks: high");
     misspelled("tier: standard", "tier: standart");
     misspelled("{above: 0, max: 100}", "{above: 0, mx: 100}");
-    misspelled("allow: {tool: shop.add_note}", "allow: {tool: shop.add_note, model: a/b}");
+    misspelled("deny: {tool: shop.delete_order}", "deny: {tool: shop.delete_order, model: a/b}");
 }
 
 /// A failing case says what was expected, what was found, and why.
@@ -127,7 +127,10 @@ fn a_failing_case_is_told_with_its_clauses() {
     ] {
         assert!(said.contains(part), "`{part}` is missing:\n{said}");
     }
-    write("q.test.yaml", "apiVersion: pactgate.dev/v1\nkind: PactTest\nspec:\n  pact: q\n  cases:\n    - {}\n");
+    write(
+        "q.test.yaml",
+        "apiVersion: pactgate.dev/v1\nkind: PactTest\nspec:\n  pact: q\n  cases:\n    - {}\n",
+    );
     let said = rehearsal::run(folder.path()).unwrap().to_string();
     for part in ["`name` is missing", "`agent` is missing", "`call` is missing", "`expect` is missing"] {
         assert!(said.contains(part), "`{part}` is missing:\n{said}");
