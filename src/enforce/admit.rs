@@ -79,9 +79,7 @@ impl Enforcer {
         };
         self.rooms.metrics.decision_took(self.rooms.clock.monotonic().saturating_sub(started));
         let passed = match (weighed, &case) {
-            (Ok(reserved), Some(case)) => {
-                self.wait(&mut record, case, sending).await.map(|()| reserved)
-            }
+            (Ok(reserved), Some(case)) => self.wait(&mut record, case, sending).await.map(|()| reserved),
             (weighed, _) => weighed,
         };
         record.latency.decide = self.rooms.clock.monotonic().saturating_sub(started);

@@ -11,8 +11,8 @@ use crate::enforce::{Attempted, Caller, Refusal, Refused};
 use crate::net::{Body, Place};
 use crate::proxy::entry::Entry;
 use crate::proxy::refusal_response::{self, Failure};
-use crate::proxy::route::Origin;
 use crate::proxy::response_tap::Held;
+use crate::proxy::route::Origin;
 use crate::proxy::{Proxy, body, headers, response_tap, switch, upstream};
 use crate::telemetry::InFlight;
 
