@@ -2,6 +2,8 @@
 //!
 //! `cargo bench --bench decide`
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a benchmark that cannot be set up fails by panicking")]
+
 use std::fmt::Write as _;
 use std::hint::black_box;
 
@@ -27,7 +29,9 @@ fn pact(clauses: usize) -> Pact {
             format!("{{id: glob-{n}, allow: {{tool: \"team{n}.read_*\"}}, tier: standard}}"),
             format!("{{id: ending-{n}, deny: {{tool: \"*.drop{n}\"}}}}"),
             format!("{{id: cel-{n}, allow: {{tool: team{n}.cel}}, when: 'args.amount < 100'}}"),
-            format!("{{id: model-{n}, allow: {{model: \"openai/model-{n}-*\"}}, where: {{max_tokens: {{max: 4096}}}}}}"),
+            format!(
+                "{{id: model-{n}, allow: {{model: \"openai/model-{n}-*\"}}, where: {{max_tokens: {{max: 4096}}}}}}"
+            ),
             format!("{{id: page-{n}, allow: {{http: \"GET api.shop.example/v1/team{n}/**\"}}}}"),
             format!("{{id: host-{n}, deny: {{http: \"* *.team{n}.example/**\"}}}}"),
             format!("{{id: doc-{n}, allow: {{resource: \"docs/file:///team{n}/**\"}}}}"),
@@ -42,8 +46,13 @@ fn pact(clauses: usize) -> Pact {
 fn tool(name: &str) -> Action {
     let server = UpstreamName::new("team0").expect("a name");
     let amount = Json::Number(Decimal::from(80));
-    let fields = Json::object([("args", Json::object([("order", Json::String("A-17".into())), ("amount", amount)]))]);
-    Action { target: Target::Tool(ToolRef::Mcp { server, tool: name.to_owned() }), fields, dialect: Dialect::Mcp }
+    let fields =
+        Json::object([("args", Json::object([("order", Json::String("A-17".into())), ("amount", amount)]))]);
+    Action {
+        target: Target::Tool(ToolRef::Mcp { server, tool: name.to_owned() }),
+        fields,
+        dialect: Dialect::Mcp,
+    }
 }
 
 fn actions() -> Vec<(&'static str, Action)> {
@@ -69,7 +78,8 @@ fn actions() -> Vec<(&'static str, Action)> {
 
 fn deciding(criterion: &mut Criterion) {
     let agent = AgentId::new("bench").expect("an id");
-    let facts = Facts { agent: &agent, tier: TrustTier::Standard, at: Timestamp::from_micros(1_763_460_000_000_000) };
+    let facts =
+        Facts { agent: &agent, tier: TrustTier::Standard, at: Timestamp::from_micros(1_763_460_000_000_000) };
     let actions = actions();
     let mut group = criterion.benchmark_group("decide");
     for count in COUNTS {

@@ -97,7 +97,9 @@ fn unreadable(file: &File, error: &Error) -> Diagnostic {
             ("the file holds more than one document".to_owned(), "write one file for each")
         }
         Error::UnsupportedTag { .. } => ("tags are not read".to_owned(), "write the value without `!`"),
-        Error::Eof { .. } => ("the file is empty".to_owned(), "write `apiVersion: pactgate.dev/v1`, and so on"),
+        Error::Eof { .. } => {
+            ("the file is empty".to_owned(), "write `apiVersion: pactgate.dev/v1`, and so on")
+        }
         other => {
             let said = other.to_string();
             let first = said.lines().next().unwrap_or_default();

@@ -112,7 +112,9 @@ impl<'a> Reader<'a> {
     fn locate<T>(self, result: Result<T, Problem>) -> Result<T, Problem> {
         result.map_err(|problem| match problem.noted {
             true => problem,
-            false => self.note(&self.node.place, &problem.message, Some("correct what stands here".to_owned())),
+            false => {
+                self.note(&self.node.place, &problem.message, Some("correct what stands here".to_owned()))
+            }
         })
     }
 

@@ -54,7 +54,10 @@ fn each_finding_has_a_place_and_a_remedy() {
             assert!(finding.line >= 1 && finding.column >= 1);
             assert!(finding.remedy.is_some(), "no remedy: {finding}");
             assert!(!finding.message.ends_with('.'), "final period: {finding}");
-            assert!(finding.message.chars().next().is_some_and(|c| !c.is_uppercase()), "upper case: {finding}");
+            assert!(
+                finding.message.chars().next().is_some_and(|c| !c.is_uppercase()),
+                "upper case: {finding}"
+            );
         }
     }
 }

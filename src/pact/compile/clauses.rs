@@ -39,7 +39,17 @@ fn clause_of(place: &Place, source: &source::Clause, notes: &mut Notes<'_>) -> O
     let (id, selector) = (id?, selector?);
     // As written: a condition that could not be compiled is one nevertheless.
     let is_unconditional = source.constraints.is_none() && source.when.is_none() && source.tier.is_none();
-    Some(Clause { id, ruling, selector, constraints, condition, floor, asks_below, approvers, is_unconditional })
+    Some(Clause {
+        id,
+        ruling,
+        selector,
+        constraints,
+        condition,
+        floor,
+        asks_below,
+        approvers,
+        is_unconditional,
+    })
 }
 
 fn ruling<'s>(
