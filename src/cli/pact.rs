@@ -106,7 +106,11 @@ fn check(paths: &[PathBuf]) -> Outcome {
 fn summary(pact: &Pact) -> String {
     let (clauses, limits) = (pact.clauses().len(), pact.limits().len());
     let agents = pact.agents().collect::<Vec<_>>().join(", ");
-    format!("{}: pact {} is well; {clauses} clauses, {limits} limits, for {agents}", pact.file(), pact.name())
+    format!(
+        "{}: pact {} is well; clauses: {clauses}, limits: {limits}, agents: {agents}",
+        pact.file(),
+        pact.name()
+    )
 }
 
 fn explain(file: &Path, call: &str, agent: Option<&str>, tier: TrustTier, at: Timestamp) -> Outcome {
@@ -157,15 +161,4 @@ fn parse_tier(text: &str) -> Result<TrustTier, String> {
 
 fn parse_time(text: &str) -> Result<Timestamp, String> {
     Timestamp::parse_rfc3339(text).ok_or_else(|| "write a time such as 2026-11-18T10:00:00Z".to_owned())
-}
-
-/// An error and its causes in one line.
-fn chain(error: &dyn Error) -> String {
-    let mut said = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        said.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    said
 }

@@ -6,7 +6,8 @@ use crate::classify::{self, Part};
 use crate::domain::{Action, DecisionId, Digest, Json, Reason, Ruling, Timestamp, Verdict};
 use crate::enforce::{Attempted, Caller, Enforcer};
 use crate::evidence::{
-    ActionSeen, Coverage, Effect, Kind, Latency, Observed, Outcome, PactRef, Record, Seen, TierSeen, argument_digest,
+    ActionSeen, Coverage, Effect, Kind, Latency, Observed, Outcome, PactRef, Record, Seen, TierSeen,
+    argument_digest,
 };
 use crate::pact::Pact;
 use crate::trust::TierView;
@@ -18,7 +19,12 @@ pub(super) fn pact_ref(pact: &Pact) -> PactRef {
 
 /// What an observing pact says.
 pub(super) fn observed(pact: &Pact, verdict: Verdict) -> Observed {
-    Observed { pact: pact_ref(pact), verdict: verdict.ruling, reason: verdict.reason, clauses: verdict.clauses }
+    Observed {
+        pact: pact_ref(pact),
+        verdict: verdict.ruling,
+        reason: verdict.reason,
+        clauses: verdict.clauses,
+    }
 }
 
 /// The draft of one message: a settled record without its end, unless and until something refuses it.
@@ -52,7 +58,12 @@ pub(super) fn of_part(caller: &Caller, part: &Part, decision: DecisionId, at: Ti
 }
 
 /// The record of a request that was refused before it was an action.
-pub(super) fn of_attempt(attempted: &Attempted, decision: DecisionId, at: Timestamp, reason: Reason) -> Record {
+pub(super) fn of_attempt(
+    attempted: &Attempted,
+    decision: DecisionId,
+    at: Timestamp,
+    reason: Reason,
+) -> Record {
     Record {
         kind: Kind::Refused,
         decision,

@@ -81,7 +81,12 @@ impl Drop for Reserved {
 impl Enforcer {
     /// Asks a person, and waits for the answer as long as the config says. On success a grant has been used up for
     /// this call.
-    pub(super) async fn ask(&self, record: &mut Record, case: &Case<'_>, sending: &Sending) -> Result<(), Refusal> {
+    pub(super) async fn ask(
+        &self,
+        record: &mut Record,
+        case: &Case<'_>,
+        sending: &Sending,
+    ) -> Result<(), Refusal> {
         let Some(args_digest) = question_digest(case.part, sending) else {
             let detail = "an approval cannot be bound to a body that is passed on unread";
             return Err(case.refusal(record, Reason::ApprovalRequired, detail.to_owned()));
@@ -100,9 +105,13 @@ impl Enforcer {
             asked_at: case.facts.at,
         };
         let ticket = self.rooms.desk.ask(question);
-        let ticket = ticket.map_err(|full| case.refusal(record, Reason::ApprovalRequired, full.to_string()))?;
+        let ticket =
+            ticket.map_err(|full| case.refusal(record, Reason::ApprovalRequired, full.to_string()))?;
         let id = ticket.id().clone();
+        record.approval = Some(ApprovalUse { id: id.clone(), answer: ApprovalAnswer::Unanswered });
+        let leaving = self.watch(record.clone());
         let answer = ticket.wait(self.settings.patience).await;
+        leaving.goes_on();
         let (seen, detail) = match answer {
             Answer::Granted(grant) => {
                 tracing::info!(decision = %record.decision, approval = %id, by = grant.by(), "approval used");
@@ -131,9 +140,12 @@ impl Enforcer {
             let (limit, tier) = (exceeded.limit, case.facts.tier);
             let detail = match exceeded.retry_after {
                 Some(_) => format!("limit `{limit}` of pact `{}` is reached", case.pact.name()),
-                None => format!("limit `{limit}` of pact `{}` gives nothing on tier `{tier}`", case.pact.name()),
+                None => {
+                    format!("limit `{limit}` of pact `{}` gives nothing on tier `{tier}`", case.pact.name())
+                }
             };
             Refusal {
+                clauses: Vec::new(),
                 limit: Some(limit),
                 retry_after: exceeded.retry_after,
                 ..case.refusal(record, Reason::RateLimited, detail)
@@ -149,7 +161,9 @@ impl Enforcer {
         let admitted = Record { kind: Kind::Admitted, ..record.clone() };
         let slot = self.rooms.recorder.reserve();
         let slot = slot.map_err(|why| case.refusal(record, Reason::EvidenceUnavailable, why.to_string()))?;
+        let leaving = self.watch(record.clone());
         let written = slot.record_durably(admitted).await;
+        leaving.goes_on();
         written.map_err(|why| case.refusal(record, Reason::EvidenceUnavailable, why.to_string()))
     }
 }

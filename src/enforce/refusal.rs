@@ -102,7 +102,9 @@ impl Refusal {
             text.push_str(&format!(" Allowed instead: {instead}."));
         }
         if let Some(approval) = &self.approval {
-            text.push_str(&format!(" Approval `{approval}` waits for an answer; try again once it is granted."));
+            text.push_str(&format!(
+                " Approval `{approval}` waits for an answer; try again once it is granted."
+            ));
         }
         if let Some(seconds) = self.retry_after_s() {
             text.push_str(&format!(" Try again in {seconds} s."));

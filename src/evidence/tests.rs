@@ -1,3 +1,5 @@
+//! The record on disk, the chain, and what a verifier finds.
+
 use std::time::Duration;
 
 use proptest::prelude::*;

@@ -34,11 +34,7 @@ pub(super) async fn take(
         let detail = format!("the body announces {length} bytes, and at most {bytes_max} are read");
         return Err(refuse(Problem::TooLarge, detail));
     }
-    let whole = BodyBounds {
-        idle: bounds.body_idle,
-        total: Some(bounds.body_total),
-        bytes_max,
-    };
+    let whole = BodyBounds { idle: bounds.body_idle, total: Some(bounds.body_total), bytes_max };
     let collected = collect(TimedBody::new(incoming, whole)).await;
     let bytes = collected.map_err(|error| {
         let problem = match error {

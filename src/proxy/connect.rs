@@ -59,7 +59,10 @@ async fn open(proxy: &Arc<Proxy>, entry: &Entry, head: &mut Parts, tunnel: Tunne
             dialect: Dialect::Opaque,
         };
         let detail = "CONNECT wants `host:port`".to_owned();
-        return Err(Answer::refused(Reply::Problem, proxy.enforcer.refuse(&attempted, Reason::Unreadable, detail)));
+        return Err(Answer::refused(
+            Reply::Problem,
+            proxy.enforcer.refuse(&attempted, Reason::Unreadable, detail),
+        ));
     };
     match &proxy.interception {
         Some(interception) if !interception.except.contains(&(host.clone(), port)) => {

@@ -9,9 +9,10 @@ use crate::classify::{self, Reply};
 use crate::domain::{AgentId, Dialect, Reason};
 use crate::enforce::{Attempted, Caller};
 use crate::evidence::{Proof, Traceparent};
+use crate::proxy::Proxy;
 use crate::proxy::exchange::Answer;
 use crate::proxy::route::{Origin, Routes};
-use crate::proxy::Proxy;
+use crate::telemetry::Port;
 
 /// One way in. Made per listener, and per intercepted tunnel.
 #[derive(Clone, Debug)]
@@ -40,6 +41,16 @@ pub(super) enum Way {
     },
 }
 
+impl Way {
+    /// The kind of listener, as metrics know it.
+    pub(super) const fn port(&self) -> Port {
+        match self {
+            Self::Reverse => Port::Reverse,
+            Self::Forward | Self::Intercepted { .. } => Port::Forward,
+        }
+    }
+}
+
 /// A request that names no place, or several.
 struct Misaddressed {
     reason: Reason,
@@ -62,7 +73,12 @@ impl Entry {
     ///
     /// # Errors
     /// A refusal, where a credential is needed and none proves an agent.
-    pub(super) fn identify(&self, proxy: &Proxy, routes: &Routes, head: &mut Parts) -> Result<Caller, Answer> {
+    pub(super) fn identify(
+        &self,
+        proxy: &Proxy,
+        routes: &Routes,
+        head: &mut Parts,
+    ) -> Result<Caller, Answer> {
         let known = match (&self.known, &self.way) {
             (Some((agent, proof)), _) => Some((agent.clone(), *proof)),
             (None, Way::Reverse) => {
@@ -139,7 +155,8 @@ impl Entry {
 
 fn reverse(routes: &Routes, head: &Parts) -> Result<Origin, Misaddressed> {
     if head.uri.scheme().is_some() && head.version < http::Version::HTTP_2 {
-        let detail = "this is a reverse listener: send `/<upstream>/…`, or use a forward listener as the proxy";
+        let detail =
+            "this is a reverse listener: send `/<upstream>/…`, or use a forward listener as the proxy";
         return Err(Misaddressed::unreadable(StatusCode::BAD_REQUEST, detail));
     }
     routes.by_path(head.uri.path(), head.uri.query()).ok_or_else(|| {
@@ -197,13 +214,17 @@ fn same(named: (String, u16), (host, port): (&str, u16)) -> Result<(), Misaddres
     if named.0 == host && named.1 == port {
         return Ok(());
     }
-    let detail = format!("the request names `{}:{}` on a way that leads to `{host}:{port}`", named.0, named.1);
+    let detail =
+        format!("the request names `{}:{}` on a way that leads to `{host}:{port}`", named.0, named.1);
     Err(Misaddressed::names_disagree(detail))
 }
 
 fn bad_authority(text: &str) -> Misaddressed {
     let shown: String = text.chars().take(80).collect();
-    Misaddressed::unreadable(StatusCode::BAD_REQUEST, format!("`{shown}` is not a host with an optional port"))
+    Misaddressed::unreadable(
+        StatusCode::BAD_REQUEST,
+        format!("`{shown}` is not a host with an optional port"),
+    )
 }
 
 /// `host[:port]`, normalized. User information is refused: nobody needs it, and parsers differ on it.
@@ -266,7 +287,14 @@ mod tests {
         assert!(agrees("/", &["api.example"]));
         assert!(agrees("/", &["API.example:443"]));
         assert!(agrees("/", &[]));
-        for wrong in [&["other.example"][..], &["api.example:8443"], &["api.example", "api.example"], &["a@api.example"], &["api.example:"], &["api.example:0"]] {
+        for wrong in [
+            &["other.example"][..],
+            &["api.example:8443"],
+            &["api.example", "api.example"],
+            &["a@api.example"],
+            &["api.example:"],
+            &["api.example:0"],
+        ] {
             assert!(!agrees("/", wrong), "{wrong:?}");
         }
     }

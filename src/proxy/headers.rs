@@ -34,7 +34,8 @@ pub(super) const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
 /// Takes off a request what ends here. The body's framing is set anew by the HTTP client.
 pub(super) fn strip_request(headers: &mut HeaderMap) {
     let trailers = headers.get(header::TE).is_some_and(|te| te.as_bytes().eq_ignore_ascii_case(b"trailers"));
-    let websocket = headers.get(header::UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    let websocket =
+        headers.get(header::UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"));
     strip_hop_by_hop(headers);
     if websocket {
         headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
@@ -80,7 +81,8 @@ fn strip_hop_by_hop(headers: &mut HeaderMap) {
 fn is_end_to_end(name: &HeaderName) -> bool {
     let mcp = name.as_str().starts_with("mcp-") || name.as_str().starts_with("anthropic-");
     mcp || CREDENTIALS.contains(name)
-        || [header::CONTENT_TYPE, header::CONTENT_ENCODING, header::CONTENT_LENGTH, header::HOST].contains(name)
+        || [header::CONTENT_TYPE, header::CONTENT_ENCODING, header::CONTENT_LENGTH, header::HOST]
+            .contains(name)
 }
 
 #[cfg(test)]
@@ -88,7 +90,8 @@ mod tests {
     use super::*;
 
     fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
-        let parse = |(name, value): &(&str, &str)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
+        let parse =
+            |(name, value): &(&str, &str)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
         pairs.iter().map(parse).collect()
     }
 
@@ -110,7 +113,11 @@ mod tests {
 
     #[test]
     fn a_connection_header_cannot_take_away_what_was_judged() {
-        let mut request = headers(&[("connection", "content-type, mcp-method"), ("content-type", "application/json"), ("mcp-method", "ping")]);
+        let mut request = headers(&[
+            ("connection", "content-type, mcp-method"),
+            ("content-type", "application/json"),
+            ("mcp-method", "ping"),
+        ]);
         strip_request(&mut request);
         assert_eq!(request.len(), 2);
     }

@@ -39,9 +39,8 @@ impl Credentials {
     /// the token goes no further.
     pub(super) fn of_request(&self, headers: &mut HeaderMap) -> Option<AgentId> {
         let carriers = std::iter::once(AGENT_TOKEN).chain(CREDENTIALS);
-        let (name, agent) = carriers
-            .filter_map(|name| self.owner_of(headers, &name).map(|agent| (name, agent)))
-            .next()?;
+        let (name, agent) =
+            carriers.filter_map(|name| self.owner_of(headers, &name).map(|agent| (name, agent))).next()?;
         headers.remove(name);
         Some(agent)
     }
@@ -86,7 +85,12 @@ mod tests {
 
     fn known() -> Credentials {
         let entry = |id: &str, token: &str| (AgentId::new(id).unwrap(), Secret::new(token.to_owned()));
-        Credentials::new([entry("a", "token-a"), entry("b", "token-b"), entry("c", "same"), entry("d", "same")])
+        Credentials::new([
+            entry("a", "token-a"),
+            entry("b", "token-b"),
+            entry("c", "same"),
+            entry("d", "same"),
+        ])
     }
 
     fn headers(name: &'static str, value: &str) -> HeaderMap {

@@ -170,7 +170,14 @@ impl Routes {
     ///
     /// The prefix is compared on the normalized path: otherwise a spelling such as `/%761/` would be read in
     /// another dialect than the upstream reads it.
-    pub(super) fn by_authority(&self, scheme: &str, host: &str, port: u16, path: &str, query: Option<&str>) -> Origin {
+    pub(super) fn by_authority(
+        &self,
+        scheme: &str,
+        host: &str,
+        port: u16,
+        path: &str,
+        query: Option<&str>,
+    ) -> Origin {
         let sharing = self.by_authority.get(&(host.to_owned(), port)).map(Vec::as_slice).unwrap_or_default();
         let normal = classify::normalize_path(path).unwrap_or_else(|_| path.to_owned());
         let below = |upstream: &&Arc<Upstream>| below_prefix(&normal, &upstream.prefix).is_some();

@@ -89,7 +89,6 @@ impl Carried {
             before = now;
         }
     }
-
 }
 
 /// Settles the permit with what was carried, even if the task is dropped.

@@ -9,6 +9,8 @@
 
 /// Health, metrics and inspection, over real sockets.
 mod admin;
+/// Requests as they stand on the wire, and what they are read as.
+mod classify_corpus;
 /// Real clients, unmodified.
 mod clients;
 /// A collector on a real socket: evidence in, tiers out, people's decisions.
@@ -16,22 +18,24 @@ mod clients;
 mod collector;
 /// Records on their way to the collector, and its word on the way back.
 mod delivery;
-/// What is built in: bans, licenses, sources.
-mod supply;
-/// What the stories need: stand-ins for the outside world, an authority they share, real clients.
-mod support;
+/// Inputs saved from fuzz runs, and the corpus cut short and changed, through every parser.
+mod fuzz_corpus;
 /// TLS towards agents: leaves that every client accepts, and names that must agree.
 mod interception;
 /// Sockets: what is dialed, served, bounded and drained.
 mod net;
-/// Requests as they stand on the wire, and what they are read as.
-mod classify_corpus;
-/// What fuzzing found, and the corpus cut short and changed, through every parser.
-mod fuzz_corpus;
+/// What is said of pacts, right and wrong ones.
+mod pacts;
+/// The shipped pacts: they load, explain themselves and pass their tests.
+mod policies;
 /// A request as text, shared with the fuzz targets.
 #[path = "../fuzz/src/request.rs"]
 mod request;
 /// Evidence on disk: what survives a kill.
 mod spool;
+/// What is built in: bans, licenses, sources.
+mod supply;
+/// What the stories need: stand-ins for the outside world, an authority they share, real clients.
+mod support;
 /// Properties of the source tree itself: floors, purity, file headers.
 mod tidy;

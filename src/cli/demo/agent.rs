@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request};
+use http::{Method, Request};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -32,8 +32,6 @@ impl Mishap {
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
-    /// The headers.
-    pub headers: HeaderMap,
     /// The body, where it is JSON.
     pub json: Value,
 }
@@ -67,12 +65,7 @@ impl Answer {
     /// The text that a model or a person would read.
     #[must_use]
     pub fn text(&self) -> &str {
-        let places = [
-            "/choices/0/message/content",
-            "/result/content/0/text",
-            "/error/message",
-            "/detail",
-        ];
+        let places = ["/choices/0/message/content", "/result/content/0/text", "/error/message", "/detail"];
         places.iter().find_map(|place| self.json.pointer(place).and_then(Value::as_str)).unwrap_or_default()
     }
 }
@@ -168,7 +161,7 @@ impl Agent {
         let (head, body) = response.into_parts();
         let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(Mishap::from)?.to_bytes();
         let json = read(&body);
-        Ok(Answer { status: head.status.as_u16(), headers: head.headers, json })
+        Ok(Answer { status: head.status.as_u16(), json })
     }
 }
 
@@ -178,6 +171,6 @@ fn read(body: &[u8]) -> Value {
         return json;
     }
     let text = String::from_utf8_lossy(body);
-    let events = text.lines().filter_map(|line| line.strip_prefix("data: "));
-    events.filter_map(|data| serde_json::from_str(data).ok()).last().unwrap_or(Value::Null)
+    let events = text.lines().rev().filter_map(|line| line.strip_prefix("data: "));
+    events.filter_map(|data| serde_json::from_str(data).ok()).next().unwrap_or(Value::Null)
 }

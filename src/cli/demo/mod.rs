@@ -41,7 +41,9 @@ async fn perform(once: bool) -> ExitCode {
         Ok(stage) => stage,
         Err(mishap) => return complain(&mishap),
     };
-    voice.say("A collector, a sidecar, a stand-in model API and a stand-in MCP server are up, on loopback only:");
+    voice.say(
+        "A collector, a sidecar, a stand-in model API and a stand-in MCP server are up, on loopback only:",
+    );
     voice.show(&stage.addresses());
     let told = story::tell(&mut stage.cast(), &mut voice).await;
     let code = match &told {

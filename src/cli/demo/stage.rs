@@ -71,9 +71,15 @@ impl Stage {
             cadence: Duration::from_millis(30),
             tls: None,
         };
-        let shop = stand_in_mcp::Settings { key: Some(Secret::new(shop_key)), era: stand_in_mcp::Era::Both, tls: None };
-        let model = stand_in_model::start(loopback().await?, model, curtain.clone()).await.map_err(Mishap::from)?;
-        let shop = stand_in_mcp::start(loopback().await?, shop, curtain.clone()).await.map_err(Mishap::from)?;
+        let shop = stand_in_mcp::Settings {
+            key: Some(Secret::new(shop_key)),
+            era: stand_in_mcp::Era::Both,
+            tls: None,
+        };
+        let model =
+            stand_in_model::start(loopback().await?, model, curtain.clone()).await.map_err(Mishap::from)?;
+        let shop =
+            stand_in_mcp::start(loopback().await?, shop, curtain.clone()).await.map_err(Mishap::from)?;
 
         write(&folder, "pacts/quickstart.yaml", PACT)?;
         let key = collector.public_key.to_string();
@@ -135,12 +141,7 @@ impl Stage {
 
 impl Ports {
     fn choose() -> io::Result<Self> {
-        Ok(Self {
-            reverse: free(8080)?,
-            forward: free(8081)?,
-            admin: free(9901)?,
-            collector: free(7070)?,
-        })
+        Ok(Self { reverse: free(8080)?, forward: free(8081)?, admin: free(9901)?, collector: free(7070)? })
     }
 }
 

@@ -76,8 +76,10 @@ pub fn check(config: &config::Sidecar) -> Result<Diagnostics, PactsError> {
 
 /// Makes the names of pacts and clauses labels of metrics.
 pub fn introduce(pacts: &PactSet, metrics: &Metrics) {
-    let names: Vec<(&PactName, Vec<&ClauseId>)> =
-        pacts.iter().map(|pact| (pact.name(), pact.clauses().iter().map(|clause| &clause.id).collect())).collect();
+    let names: Vec<(&PactName, Vec<&ClauseId>)> = pacts
+        .iter()
+        .map(|pact| (pact.name(), pact.clauses().iter().map(|clause| &clause.id).collect()))
+        .collect();
     metrics.know_pacts(names);
 }
 

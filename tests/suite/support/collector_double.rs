@@ -15,7 +15,9 @@ use pactgate::domain::{Digest, Secret};
 use pactgate::evidence::{Source, Verifier, read};
 use pactgate::link::Settings;
 use pactgate::net::TrustRoots;
-use pactgate::wire::{GapNotice, Position, Question, SignalRequest, SigningKey, Topic, split_events, write_event};
+use pactgate::wire::{
+    GapNotice, Position, Question, SignalRequest, SigningKey, Topic, split_events, write_event,
+};
 use tokio::sync::mpsc;
 
 /// What goes wrong with one request.
@@ -39,6 +41,8 @@ pub enum Fault {
     KeepsOne,
     /// Too many requests, come back at once.
     Busy,
+    /// A gateway in between takes no more than so many bytes.
+    TakesAtMost(usize),
     /// No answer, ever.
     Silent,
 }
@@ -188,7 +192,8 @@ fn json(position: &Position) -> Response {
 
 /// A head that promises a body, and a connection that breaks before it is complete.
 fn hang_up() -> Response {
-    let pieces = futures_util::stream::iter([Ok(Bytes::from_static(b"{")), Err(std::io::Error::other("cut"))]);
+    let pieces =
+        futures_util::stream::iter([Ok(Bytes::from_static(b"{")), Err(std::io::Error::other("cut"))]);
     Body::from_stream(pieces).into_response()
 }
 
@@ -202,6 +207,12 @@ async fn take_events(State(double): State<CollectorDouble>, headers: HeaderMap, 
         std::future::pending::<()>().await;
     }
     let mut held = double.held.lock().unwrap();
+    if let Some(Fault::TakesAtMost(bytes)) = fault {
+        held.faults.push_front(Fault::TakesAtMost(bytes));
+        if batch.len() > bytes {
+            return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+        }
+    }
     let most = match fault {
         Some(Fault::Fails | Fault::HangsUp | Fault::Busy) => 0,
         Some(Fault::KeepsOne) => 1,
@@ -212,12 +223,14 @@ async fn take_events(State(double): State<CollectorDouble>, headers: HeaderMap, 
     }
     let position = held.position();
     match fault {
-        None | Some(Fault::KeepsOne | Fault::Silent) => json(&position),
+        None | Some(Fault::KeepsOne | Fault::Silent | Fault::TakesAtMost(_)) => json(&position),
         Some(Fault::Fails) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         Some(Fault::Busy) => (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "0")]).into_response(),
         Some(Fault::HangsUp | Fault::KeepsAndHangsUp) => hang_up(),
         Some(Fault::Gibberish) => "{\"accepted_through\":".into_response(),
-        Some(Fault::AnotherLog) => json(&Position { source: "pactgate://sidecar/other/0".into(), ..position }),
+        Some(Fault::AnotherLog) => {
+            json(&Position { source: "pactgate://sidecar/other/0".into(), ..position })
+        }
         Some(Fault::Boasts) => {
             json(&Position { accepted_through: position.accepted_through + 1000, ..position })
         }
