@@ -13,6 +13,7 @@ use crate::collector::{self, KeyFileError, Plane, Settings};
 use crate::config;
 use crate::domain::{SharedClock, SystemClock};
 use crate::net::{BindError, Drain, Drained, Listener};
+use crate::pact::Diagnostics;
 use crate::store::{Store, StoreError};
 use crate::wire::{PublicKey, Roster};
 
@@ -38,14 +39,14 @@ pub fn run(args: &CollectorArgs) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    if !warnings.is_empty() {
-        eprintln!("{warnings}");
-    }
     if args.check {
+        if !warnings.is_empty() {
+            eprintln!("{warnings}");
+        }
         print!("{}", config.print());
         return ExitCode::SUCCESS;
     }
-    role::run(&config.log.clone(), &environment, serve(settings(config)))
+    role::run(&config.log.clone(), &environment, serve(settings(config), warnings))
 }
 
 /// The collector's settings, from its config.
@@ -58,7 +59,8 @@ pub fn settings(config: config::Collector) -> Settings {
     settings
 }
 
-async fn serve(settings: Settings) -> ExitCode {
+async fn serve(settings: Settings, warnings: Diagnostics) -> ExitCode {
+    role::warn(&warnings);
     let drain = Drain::default();
     let running = match start(settings, SystemClock::shared(), drain.clone()).await {
         Ok(running) => running,

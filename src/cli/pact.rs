@@ -106,7 +106,11 @@ fn check(paths: &[PathBuf]) -> Outcome {
 fn summary(pact: &Pact) -> String {
     let (clauses, limits) = (pact.clauses().len(), pact.limits().len());
     let agents = pact.agents().collect::<Vec<_>>().join(", ");
-    format!("{}: pact {} is well; {clauses} clauses, {limits} limits, for {agents}", pact.file(), pact.name())
+    format!(
+        "{}: pact {} is well; clauses: {clauses}, limits: {limits}, agents: {agents}",
+        pact.file(),
+        pact.name()
+    )
 }
 
 fn explain(file: &Path, call: &str, agent: Option<&str>, tier: TrustTier, at: Timestamp) -> Outcome {

@@ -90,9 +90,7 @@ impl Writer {
     /// Works until it is told to stop, then closes the log.
     pub(super) fn run(mut self) {
         loop {
-            let enough = (self.queue_max / 2).max(1);
-            let taken =
-                self.shared.queue.take(self.patience(), self.sync.gather(), enough, &mut self.backlog);
+            let taken = self.shared.queue.take(self.patience(), self.sync.gather(), &mut self.backlog);
             let done = self.work_off(taken.urgent || taken.stop);
             let answer = done.as_ref().copied().map_err(reason);
             for waiter in taken.flushes {

@@ -140,8 +140,10 @@ async fn nothing_that_got_a_place_is_lost_and_nothing_is_recorded_twice() {
             let (recorder, plan) = open_faulty(small);
             record(&recorder, 0..60).await;
             fail(&plan, failing, times);
-            for n in 60..120 {
-                recorder.reserve().unwrap().record(settled(n));
+            for n in (60..120).step_by(5) {
+                // Places first: the disk may fail as soon as the first of them is used.
+                let slots: Vec<_> = (n..n + 5).map(|n| (n, recorder.reserve().unwrap())).collect();
+                slots.into_iter().for_each(|(n, slot)| slot.record(settled(n)));
                 recorder.acknowledge(n / 2);
                 // The disk may be failing just now.
                 while recorder.flush().await.is_err() || recorder.healthy().is_err() {
