@@ -104,8 +104,29 @@ impl Enforcer {
     async fn wait(&self, record: &mut Record, case: &Case<'_>, sending: &Sending) -> Result<(), Refusal> {
         if case.verdict.ruling == Ruling::Ask {
             self.ask(record, case, sending).await?;
+            self.still_holds(record, case)?;
         }
         self.record_first(record, case).await
+    }
+
+    /// People take their time: what they said yes to must still be what the pact in force asks, at the tier that the
+    /// agent has by now.
+    fn still_holds(&self, record: &mut Record, case: &Case<'_>) -> Result<(), Refusal> {
+        let pacts = self.pacts.load_full();
+        let tier = self.rooms.tiers.view(case.facts.agent);
+        let facts = Facts { tier: tier.tier, at: self.rooms.clock.now(), ..case.facts };
+        let governing = pacts.governing(case.facts.agent).enforcing;
+        let Some(pact) = governing.filter(|pact| pact.digest() == case.pact.digest()) else {
+            let detail = "the pact has changed since this was asked; ask again".to_owned();
+            return Err(case.refusal(record, Reason::ApprovalRequired, detail));
+        };
+        let verdict = pact::decide(pact, &case.part.action, &facts);
+        if verdict.ruling != Ruling::Deny {
+            return Ok(());
+        }
+        record.tier = Some(draft::tier_seen(&tier));
+        draft::decide(record, pact, &verdict);
+        Err(self.denied(record, &Case { pact, part: case.part, facts, verdict }))
     }
 }
 

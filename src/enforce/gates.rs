@@ -44,7 +44,7 @@ impl Sending {
 }
 
 impl Case<'_> {
-    fn refusal(&self, record: &Record, reason: Reason, detail: String) -> Refusal {
+    pub(super) fn refusal(&self, record: &Record, reason: Reason, detail: String) -> Refusal {
         Refusal {
             pact: Some(self.pact.name().clone()),
             clauses: self.verdict.clauses.clone(),
@@ -145,6 +145,7 @@ impl Enforcer {
                 }
             };
             Refusal {
+                clauses: Vec::new(),
                 limit: Some(limit),
                 retry_after: exceeded.retry_after,
                 ..case.refusal(record, Reason::RateLimited, detail)

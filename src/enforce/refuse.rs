@@ -76,8 +76,11 @@ impl Enforcer {
         if let (Reason::TierTooLow, Some(needs)) = (reason, verdict.needs_tier) {
             detail.push_str(&format!(" needs tier `{needs}`, and the agent is on `{}`", facts.tier));
         }
+        // The detail says what a call lacks that only lacks a tier.
+        let instead =
+            (reason != Reason::TierTooLow).then(|| pact::allowed_instead(pact, &part.action, facts));
         Refusal {
-            instead: pact::allowed_instead(pact, &part.action, facts),
+            instead: instead.flatten(),
             pact: Some(pact.name().clone()),
             clauses: verdict.clauses.clone(),
             tier: Some(facts.tier),

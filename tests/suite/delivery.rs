@@ -122,23 +122,22 @@ async fn what_is_left_is_delivered_at_the_end_or_after_the_next_start() {
     let double = CollectorDouble::start().await;
     let slow = || Settings { gather: Duration::from_secs(3600), ..double.settings() };
     let sidecar = Sidecar::start(dir.path(), slow());
-    sidecar.record(0..45);
+    sidecar.record(0..15);
     sidecar.stop().await;
-    check_whole(&double, 0..45);
+    check_whole(&double, 0..15);
 
     double.will([Fault::KeepsAndHangsUp]);
     let sidecar = Sidecar::start(dir.path(), slow());
-    sidecar.record(45..90);
+    sidecar.record(15..30);
     let stats = sidecar.stop().await;
-    assert_eq!(stats.records_delivered, 0);
-    assert_eq!(double.through(), 65);
+    assert_eq!((stats.records_delivered, double.through()), (0, 30));
 
     let sidecar = Sidecar::start(dir.path(), double.settings());
-    until("all acknowledged", || sidecar.recorder.acknowledged() == 90).await;
+    until("all acknowledged", || sidecar.recorder.acknowledged() == 30).await;
     let stats = sidecar.stop().await;
-    check_whole(&double, 0..90);
+    check_whole(&double, 0..30);
     // The collector's own word is where it goes on: nothing is sent twice.
-    assert_eq!((stats.records_delivered, double.held.lock().unwrap().duplicates), (45, 0));
+    assert_eq!((stats.records_delivered, double.held.lock().unwrap().duplicates), (15, 0));
 }
 
 #[tokio::test]
@@ -195,6 +194,18 @@ async fn a_collector_that_never_answers_slows_nobody() {
     // The end does not wait for it either, beyond the farewell.
     sidecar.shutdown.cancel();
     sidecar.link.ended().await;
+}
+
+#[tokio::test]
+async fn batches_shrink_to_what_gets_through() {
+    let dir = tempfile::tempdir().unwrap();
+    let double = CollectorDouble::start().await;
+    double.will([Fault::TakesAtMost(3000)]);
+    let sidecar = Sidecar::start(dir.path(), Settings { batch_bytes_max: 100_000, ..double.settings() });
+    sidecar.record(0..30);
+    until("all acknowledged", || sidecar.recorder.acknowledged() == 30).await;
+    assert!(sidecar.stop().await.batches_refused >= 3);
+    check_whole(&double, 0..30);
 }
 
 #[tokio::test]
