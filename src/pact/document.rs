@@ -92,10 +92,10 @@ fn unreadable(file: &File, error: &Error) -> Diagnostic {
         Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => {
             (format!("the file nests deeper than {DEPTH_MAX} levels"), "write it plainer")
         }
-        Error::Budget { .. } => ("the file holds too much".to_owned(), "split it into several"),
-        Error::MultipleDocuments { .. } => {
+        Error::MultipleDocuments { .. } | Error::Budget { breach: BudgetBreach::Documents { .. }, .. } => {
             ("the file holds more than one document".to_owned(), "write one file for each")
         }
+        Error::Budget { .. } => ("the file holds too much".to_owned(), "split it into several"),
         Error::UnsupportedTag { .. } => ("tags are not read".to_owned(), "write the value without `!`"),
         Error::Eof { .. } => {
             ("the file is empty".to_owned(), "write `apiVersion: pactgate.dev/v1`, and so on")
@@ -214,8 +214,14 @@ fn finish(text: &str, raw: Spanned<Raw>) -> Node {
 fn scalar(text: &str, place: &Place, read: Option<String>) -> Value {
     let written = text.get(place.clone()).unwrap_or_default().trim_end();
     match read {
-        Some(read) if written.starts_with(['"', '\'', '|', '>', '!']) => Value::Text(read),
-        Some(read) => Value::Plain(read),
+        Some(read) if written.starts_with(['"', '\'']) => Value::Text(read),
+        // What it could not hold as a double.
+        Some(read) if matches!(read.as_str(), ".inf" | "-.inf" | ".nan") => Value::Plain(written.to_owned()),
+        Some(read) => match plain_json(&read) {
+            Some(Json::String(_)) | None => Value::Plain(read),
+            // It looks like something else, and is text nevertheless: a block scalar, or tagged as text.
+            Some(_) => Value::Text(read),
+        },
         None => Value::Plain(written.to_owned()),
     }
 }
@@ -300,6 +306,7 @@ fn plain_json(text: &str) -> Option<Json> {
     let unsigned = text.trim_start_matches(['-', '+', '.']);
     let odd = unsigned.starts_with("0x") || unsigned.starts_with("0o");
     let numeric = unsigned.starts_with(|c: char| c.is_ascii_digit())
+        && unsigned.matches('.').count() <= 1
         && unsigned.chars().all(|c| c.is_ascii_digit() || matches!(c, '_' | '.' | 'e' | 'E' | '+'));
     let special = matches!(unsigned.to_ascii_lowercase().as_str(), "inf" | "nan") && text != unsigned;
     if odd || numeric || special { None } else { Some(Json::String(text.to_owned())) }
@@ -312,4 +319,71 @@ pub(crate) fn shorten(text: &str) -> String {
         return text.to_owned();
     }
     text.chars().take(LONGEST).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(text: &str) -> Result<String, String> {
+        let file = File::new("test", text);
+        let node = read(&file).map_err(|wrong| wrong.message)?;
+        node.json().map(|json| json.canonical()).map_err(|place| text.get(place).unwrap_or("?").to_owned())
+    }
+
+    #[test]
+    fn scalars_are_what_they_are_written_as() {
+        for (text, expected) in [
+            ("5", Ok("5")),
+            ("'5'", Ok("\"5\"")),
+            ("\"5\"", Ok("\"5\"")),
+            ("a: |-\n  5\n", Ok("{\"a\":\"5\"}")),
+            ("a: >-\n  5\n", Ok("{\"a\":\"5\"}")),
+            ("a: !!str 5", Ok("{\"a\":\"5\"}")),
+            ("0.1000000000000000000001", Ok("0.1000000000000000000001")),
+            ("123456789012345678901234567890", Ok("1.2345678901234567890123456789e29")),
+            ("1e400", Ok("1e400")),
+            ("[NO, yes, on, true, ~, null]", Ok("[\"NO\",\"yes\",\"on\",true,null,null]")),
+            ("2026-11-18", Ok("\"2026-11-18\"")),
+            ("2026-11-18T10:00:00Z", Ok("\"2026-11-18T10:00:00Z\"")),
+            ("10.0.0.1", Ok("\"10.0.0.1\"")),
+            ("0x1F", Err("0x1F")),
+            ("0o17", Err("0o17")),
+            ("012", Err("012")),
+            ("1_000", Err("1_000")),
+            ("+5", Err("+5")),
+            (".5", Err(".5")),
+            (".inf", Err(".inf")),
+            ("-.Inf", Err("-.Inf")),
+            ("{a: 1, a: 2}", Err("`a` stands twice")),
+            ("{a: 1, \"a\": 2}", Err("`a` stands twice")),
+            ("{a: &x 1, b: *x}", Err("anchors, aliases and merge keys are not read")),
+            ("{<<: {a: 1}}", Err("anchors, aliases and merge keys are not read")),
+            ("a: !mine 5", Err("tags are not read")),
+            ("a: 1\n---\nb: 2\n", Err("the file holds more than one document")),
+            ("", Err("the file is empty")),
+        ] {
+            assert_eq!(json(text), expected.map(str::to_owned).map_err(str::to_owned), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_value_knows_its_place() {
+        let text = "ä: [one, 'two']\nb:\n  - c: 5.0 # five\n";
+        let file = File::new("test", text);
+        let node = read(&file).unwrap();
+        let at = |node: &Node| text.get(node.place.clone()).unwrap_or_default().to_owned();
+        let Some(Value::List(items)) = node.member("ä").map(|node| &node.value) else { panic!("a list") };
+        assert_eq!(items.iter().map(at).collect::<Vec<_>>(), ["one", "'two'"]);
+        let Some(Value::List(items)) = node.member("b").map(|node| &node.value) else { panic!("a list") };
+        assert_eq!(items.first().and_then(|item| item.member("c")).map(at).as_deref(), Some("5.0"));
+    }
+
+    #[test]
+    fn what_is_too_large_or_too_deep_is_refused_fast() {
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        assert!(json(&deep).is_err());
+        assert!(json(&"a".repeat(FILE_BYTES_MAX + 1)).is_err());
+        assert!(json(&"- a\n".repeat(FILE_BYTES_MAX / 4)).is_err());
+    }
 }
