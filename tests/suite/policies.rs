@@ -90,7 +90,7 @@ fn the_schema_takes_the_shipped_pacts_and_refuses_misspelled_ones() {
     misspelled("  risk: high", "  riks: high");
     misspelled("tier: standard", "tier: standart");
     misspelled("{above: 0, max: 100}", "{above: 0, mx: 100}");
-    misspelled("allow: {tool: shop.add_note}", "allow: {tool: shop.add_note, model: a/b}");
+    misspelled("deny: {tool: shop.delete_order}", "deny: {tool: shop.delete_order, model: a/b}");
 }
 
 /// What `policies/README.md` shows is a pact that is well, and a test of it that passes.

@@ -167,7 +167,7 @@ async fn model_clients_are_allowed_and_refused() {
         assert!(seen.iter().all(|call| call.credential == Credential::Expected), "{seen:?}");
         assert_eq!(
             seen.iter().filter(|call| call.method == "POST").count(),
-            2 * runs,
+            3 * runs,
             "refused calls arrived"
         );
     }
