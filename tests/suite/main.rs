@@ -26,6 +26,8 @@ mod fuzz_corpus;
 mod interception;
 /// Sockets: what is dialed, served, bounded and drained.
 mod net;
+/// The built program as it runs at night.
+mod operation;
 /// What is said of pacts, right and wrong ones.
 mod pacts;
 /// The shipped pacts: they load, explain themselves and pass their tests.

@@ -93,6 +93,21 @@ fn the_schema_takes_the_shipped_pacts_and_refuses_misspelled_ones() {
     misspelled("deny: {tool: shop.delete_order}", "deny: {tool: shop.delete_order, model: a/b}");
 }
 
+/// What `policies/README.md` shows is a pact that is well, and a test of it that passes.
+#[test]
+fn the_readme_shows_a_pact_and_its_test() {
+    let readme = std::fs::read_to_string(policies().join("README.md")).unwrap();
+    let block = |kind: &str| {
+        let mut blocks = readme.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+        blocks.find(|block| block.contains(kind)).unwrap().to_owned()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("refunds.yaml"), block("kind: Pact\n")).unwrap();
+    std::fs::write(folder.path().join("refunds.test.yaml"), block("kind: PactTest\n")).unwrap();
+    let report = rehearsal::run(folder.path()).unwrap();
+    assert!(report.passed(), "{report}");
+}
+
 /// A failing case says what was expected, what was found, and why.
 #[test]
 fn a_failing_case_is_told_with_its_clauses() {

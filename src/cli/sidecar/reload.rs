@@ -18,7 +18,9 @@ pub(super) async fn follow(file: Option<PathBuf>, looking: Arc<Looking>, proxy: 
     let mut paths = files.watched();
     let mut watcher = Watcher::start(paths.clone());
     if let Some(why) = watcher.hindrance() {
-        tracing::warn!("changes of pacts and config are noticed late, because files cannot be watched: {why}");
+        tracing::warn!(
+            "changes of pacts and config are noticed late, because files cannot be watched: {why}"
+        );
     }
     // What changed between the first reading and the first look is found by reading once more.
     let mut changed = paths.clone();
@@ -110,7 +112,8 @@ impl Files {
         };
         // The path of trust roots stays when what stands there changes.
         let roots = |path: &&Path| changed.iter().any(|changed| changed == path);
-        let has_new_roots = after.upstreams.iter().filter_map(|one| one.roots.as_deref()).any(|path| roots(&path));
+        let has_new_roots =
+            after.upstreams.iter().filter_map(|one| one.roots.as_deref()).any(|path| roots(&path));
         let was_wrong = found(&self.looking.config_loaded, None);
         if after == *before && !has_new_roots && !was_wrong {
             return;
@@ -140,7 +143,9 @@ impl Files {
         if in_force == after {
             tracing::info!("config loaded");
         } else {
-            tracing::warn!("config loaded; what changed beside upstreams, agents and pacts waits for a restart");
+            tracing::warn!(
+                "config loaded; what changed beside upstreams, agents and pacts waits for a restart"
+            );
         }
         looking.config.store(Arc::new(in_force));
     }

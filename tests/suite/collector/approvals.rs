@@ -84,7 +84,7 @@ async fn a_question_that_lapsed_cannot_be_granted_and_is_told_as_expired() {
     let grant = r#"{"answer":"grant","why":"late"}"#;
     world.post("/v1/approvals/q-1", ADA, grant).await.check_problem(410, "lapsed");
     // Closed by the upkeep within its second.
-    let told = feed.approval_in_time().await;
+    let told = feed.approval().await;
     assert_eq!((told.answer, told.by.as_str()), (Answer::Expired, "collector"));
     world.post("/v1/approvals", S1, &question("q-2").to_string()).await.check_problem(400, "malformed");
 }

@@ -93,6 +93,11 @@ async fn a_start_that_cannot_be_says_why() {
     assert!(matches!(refused, StartError::Weights(_)));
 
     let taken = World::start().await;
+    let mut data = settings();
+    data.data = taken.dir.path().join("data");
+    let refused = start(data, SystemClock::shared(), Drain::default()).await.unwrap_err();
+    assert!(refused.to_string().starts_with("another collector uses the folder"), "{refused}");
+
     let mut address = settings();
     address.address = taken.address();
     let refused = start(address, SystemClock::shared(), Drain::default()).await.unwrap_err();

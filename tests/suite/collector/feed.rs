@@ -23,7 +23,7 @@ async fn evidence_lowers_a_tier_and_every_sidecar_hears_within_a_second() {
     }
     world.deliver(S1, &log.records("a", 15, 7, Some(Reason::NoClause))).await;
     for feed in [&mut one, &mut two] {
-        let fallen = feed.statement().await;
+        let fallen = tokio::time::timeout(Duration::from_secs(1), feed.statement()).await.unwrap();
         assert_eq!((fallen.agents.len(), fallen.agents[0].tier), (1, TrustTier::Restricted));
         assert!(fallen.agents[0].why.starts_with("restricted after"), "{}", fallen.agents[0].why);
         assert!(fallen.agents[0].lower < fallen.agents[0].score);

@@ -6,10 +6,20 @@ pub mod arena;
 pub mod authority;
 /// Records of calls that never happened.
 pub mod calls;
+/// The built collector as a process of its own.
+pub mod collector;
 /// A collector that fails on demand.
 pub mod collector_double;
+/// An upstream that behaves as it is asked to, well or badly.
+pub mod fickle;
+/// HTTP as a test speaks it.
+pub mod http;
+/// The built program as a process: what it says, and how it ends.
+pub mod process;
 /// Real client programs, run to their end.
 pub mod programs;
+/// The text format of Prometheus, read strictly.
+pub mod prometheus;
 /// The built sidecar as a process of its own.
 pub mod sidecar;
 /// The world outside: a model API and an MCP server.
