@@ -11,7 +11,8 @@ use hyper_util::rt::TokioIo;
 
 use crate::classify::{Coverage, Part, Reply};
 use crate::domain::{Action, Dialect, Json, Reason, Target};
-use crate::enforce::{Attempted, Caller, Outbound};
+use crate::enforce::{Attempted, Caller, Outbound, Settlement};
+use crate::evidence::Outcome;
 use crate::net::{self, AcceptError, Body, Place, Reach};
 use crate::proxy::entry::{Entry, Way};
 use crate::proxy::exchange::{Answer, answer, exchange};
@@ -122,8 +123,9 @@ async fn pass_closed(
     let (permit, upstream) = tunnel::open(&proxy.dialer, permit, reach, proxy.bounds.connect).await?;
     let idle = proxy.bounds.tunnel_idle;
     proxy.drain.spawn(async move {
-        if let Ok(agent) = tunnel.upgrade.await {
-            tunnel::run(permit, TokioIo::new(agent), upstream, idle).await;
+        match tunnel.upgrade.await {
+            Ok(agent) => tunnel::run(permit, TokioIo::new(agent), upstream, idle).await,
+            Err(_) => permit.settle(Settlement::of(Outcome::ClientGone)),
         }
         drop(tunnel.place);
     });

@@ -96,7 +96,12 @@ fn of_failure(failure: &Failure) -> Answer {
 
 fn render(answers: &[(&Reply, Answer)], batch: bool) -> Response<Body> {
     match answers {
-        [] => Response::new(Body::Empty),
+        // A request of no message at all: nothing went out, and nothing may look as if it had.
+        [] => {
+            let mut response = Response::new(Body::Empty);
+            *response.status_mut() = StatusCode::FORBIDDEN;
+            response
+        }
         [(reply, answer), ..] if !batch => render_one(reply, answer),
         [(_, lead), ..] => render_batch(lead, answers),
     }

@@ -36,6 +36,7 @@ pub(super) fn compose(
     };
     if !matches!(body, Body::Stream(_)) {
         headers.remove(header::CONTENT_LENGTH);
+        headers.remove(header::TRAILER);
     }
     if !matches!(origin.dialect(), Dialect::Http | Dialect::Opaque) {
         // The tap reads these answers as they stream.

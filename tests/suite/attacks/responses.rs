@@ -162,3 +162,26 @@ async fn a_silent_upstream_is_cut() {
     let records = arena.records_once(1).await;
     assert_eq!(records[0].outcome, Some(Outcome::Cut { why: CutCause::Idle }), "{records:?}");
 }
+
+#[tokio::test]
+async fn a_tunnel_that_was_judged_is_counted_and_ends_with_its_agent() {
+    let pact = PACT.replace("  clauses:", "  clauses:\n    - id: sockets\n      allow: {opaque: \"EAR\"}");
+    let answer =
+        b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\nhello";
+    let arena = Arena::built(Ear::answering(answer, false).await, &pact, |_| {});
+    let asking = request("GET", GET, &[("upgrade", "websocket"), ("connection", "upgrade")], "");
+    let mut stream = arena.open(Way::Reverse, asking.replace("connection: close\r\n", "")).await;
+    let mut got = Vec::new();
+    while !got.ends_with(b"hello") {
+        let mut some = [0; 256];
+        let count = tokio::io::AsyncReadExt::read(&mut stream, &mut some).await.unwrap();
+        assert!(count > 0, "{}", String::from_utf8_lossy(&got));
+        got.extend_from_slice(&some[..count]);
+    }
+    tokio::io::AsyncWriteExt::write_all(&mut stream, b"bytes").await.unwrap();
+    drop(stream);
+    let records = arena.records_once(1).await;
+    let usage = records[0].usage.as_ref().unwrap();
+    assert_eq!(usage.bytes_received, 5, "{records:?}");
+    assert_eq!(records[0].coverage.request, pactgate::evidence::Seen::Unread);
+}
