@@ -7,7 +7,7 @@ use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_rustls::TlsConnector;
 
-use crate::support::arena::{Answer, Arena, PATIENCE, Way, request, rest};
+use crate::support::arena::{Answer, Arena, Ear, PATIENCE, Way, request};
 
 /// Allows whatever a pact can allow, so that only the sidecar's own rules are left.
 const EVERYTHING: &str = "apiVersion: pactgate.dev/v1
@@ -180,17 +180,16 @@ async fn no_spelling_of_this_machine_is_reached() {
             arena.refuses(&target, Way::Forward, plain, 403, "address-forbidden").await;
         }
     }
-    for odd in ["0177.0.0.1", "0x7f.1", "2130706433", "127.1", "[::1%25lo]", "[::1", "1.2.3.4.5", "a..b", "-"]
-    {
-        let attack = format!("CONNECT {odd}:443 HTTP/1.1\r\nhost: {odd}:443\r\n\r\n");
+    for odd in ["0177.0.0.1", "0x7f.1", "2130706433", "127.1", "[::1%25lo]", "[::1", "1.2.3.4.5", "a..b"] {
+        let attack = format!("CONNECT {odd}:443 HTTP/1.1\r\nhost: {odd}:443\r\nconnection: close\r\n\r\n");
         let answer = arena.send(Way::Forward, attack).await;
-        assert!(matches!(answer.status(), 400 | 403 | 502), "{odd}: {answer:?}");
+        assert_eq!(answer.status(), 400, "{odd}: {answer:?}");
     }
 }
 
 #[tokio::test]
 async fn a_closed_tunnel_ends_neither_here_nor_at_this_machine() {
-    let arena = Arena::built(crate::support::arena::Ear::fine().await, EVERYTHING, |config| {
+    let arena = Arena::built(Ear::fine().await, EVERYTHING, |config| {
         config.interception = None;
     });
     let admin = arena.sidecar.admin.port();
@@ -227,7 +226,7 @@ async fn connect_names_one_place() {
     }
     let attack = request("CONNECT", "api.example:443", &[], "");
     let answer = arena.send(Way::Reverse, attack).await;
-    assert_eq!(answer.status(), 404, "{answer:?}");
+    assert_eq!(answer.status(), 400, "{answer:?}");
 }
 
 /// Opens a tunnel and speaks TLS in it, as somebody who trusts the sidecar.
@@ -313,9 +312,4 @@ async fn the_collector_is_not_reached() {
     assert_eq!(answer.status(), 403, "{answer:?}");
     assert!(answer.body().contains("address-forbidden"), "{answer:?}");
     assert!(!arena.ear.heard().contains("/web/open/events"));
-    let stream = arena
-        .open(Way::Forward, format!("CONNECT {0} HTTP/1.1\r\nhost: {0}\r\n\r\n", arena.ear.address()))
-        .await;
-    drop(stream);
-    let _ = rest;
 }

@@ -2,7 +2,7 @@
 
 use pactgate::evidence::{CutCause, Outcome, UpstreamFailure};
 
-use crate::support::arena::{Arena, Ear, Way, request};
+use crate::support::arena::{Answer, Arena, Ear, PACT, Way, request};
 
 const GET: &str = "/web/open/a";
 
@@ -10,7 +10,7 @@ async fn facing(answer: &'static [u8]) -> Arena {
     Arena::facing(Ear::answering(answer, true).await)
 }
 
-async fn got(answer: &'static [u8]) -> (crate::support::arena::Answer, Outcome) {
+async fn got(answer: &'static [u8]) -> (Answer, Outcome) {
     let arena = facing(answer).await;
     let got = arena.send(Way::Reverse, request("GET", GET, &[], "")).await;
     let records = arena.records_once(1).await;
@@ -152,7 +152,7 @@ async fn an_agent_that_hangs_up_is_on_record() {
 async fn a_silent_upstream_is_cut() {
     let ear =
         Ear::answering(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n", false).await;
-    let arena = Arena::built(ear, crate::support::arena::PACT, |config| {
+    let arena = Arena::built(ear, PACT, |config| {
         for upstream in &mut config.upstreams {
             upstream.timeouts.idle = std::time::Duration::from_millis(100);
         }
@@ -161,4 +161,27 @@ async fn a_silent_upstream_is_cut() {
     assert!(!answer.0.ends_with("0\r\n\r\n"), "{answer:?}");
     let records = arena.records_once(1).await;
     assert_eq!(records[0].outcome, Some(Outcome::Cut { why: CutCause::Idle }), "{records:?}");
+}
+
+#[tokio::test]
+async fn a_tunnel_that_was_judged_is_counted_and_ends_with_its_agent() {
+    let pact = PACT.replace("  clauses:", "  clauses:\n    - id: sockets\n      allow: {opaque: \"EAR\"}");
+    let answer =
+        b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\nhello";
+    let arena = Arena::built(Ear::answering(answer, false).await, &pact, |_| {});
+    let asking = request("GET", GET, &[("upgrade", "websocket"), ("connection", "upgrade")], "");
+    let mut stream = arena.open(Way::Reverse, asking.replace("connection: close\r\n", "")).await;
+    let mut got = Vec::new();
+    while !got.ends_with(b"hello") {
+        let mut some = [0; 256];
+        let count = tokio::io::AsyncReadExt::read(&mut stream, &mut some).await.unwrap();
+        assert!(count > 0, "{}", String::from_utf8_lossy(&got));
+        got.extend_from_slice(&some[..count]);
+    }
+    tokio::io::AsyncWriteExt::write_all(&mut stream, b"bytes").await.unwrap();
+    drop(stream);
+    let records = arena.records_once(1).await;
+    let usage = records[0].usage.as_ref().unwrap();
+    assert_eq!(usage.bytes_received, 5, "{records:?}");
+    assert_eq!(records[0].coverage.request, pactgate::evidence::Seen::Unread);
 }

@@ -207,9 +207,10 @@ impl Arena {
         self.folder.path().join("ca/ca.pem")
     }
 
-    /// Replaces the pact in force.
+    /// Replaces the pact in force, and its file, which the sidecar follows.
     pub fn replace_pact(&self, pact: &str) {
         let pact = pact.replace("EAR", &self.ear.address.to_string());
+        std::fs::write(self.folder.path().join("pacts/held.yaml"), &pact).unwrap();
         let loaded = pactgate::pact::load("held.yaml", &pact).unwrap_or_else(|wrong| panic!("{wrong}"));
         let set = pactgate::pact::PactSet::build(vec![loaded.pact]).unwrap_or_else(|wrong| panic!("{wrong}"));
         self.sidecar.proxy.enforcer.replace_pacts(set);
