@@ -31,9 +31,9 @@ impl Drop for Leaving<'_> {
     fn drop(&mut self) {
         let Some(mut record) = self.record.take() else { return };
         let unanswered = record.approval.as_ref().is_some_and(|used| used.answer != ApprovalAnswer::Granted);
+        record.effect = Effect::Refused;
         if record.verdict == Ruling::Ask && unanswered {
             record.kind = Kind::Refused;
-            record.effect = Effect::Refused;
             record.reason = Some(Reason::ApprovalRequired);
             record.outcome = Some(Outcome::Refused);
         } else {

@@ -145,14 +145,10 @@ impl Admission {
     }
 
     fn settle(&mut self, settlement: Settlement) {
-        self.end(Kind::Settled, settlement);
-    }
-
-    fn end(&mut self, kind: Kind, settlement: Settlement) {
         let Some(open) = self.open.take() else { return };
         let Open { mut record, slot, reserved, started, departed, answered } = open;
         let now = self.judge.clock().monotonic();
-        record.kind = kind;
+        record.kind = Kind::Settled;
         record.at = self.judge.clock().now();
         record.outcome = Some(settlement.outcome);
         record.usage = departed.is_some().then_some(settlement.usage);
@@ -174,7 +170,7 @@ impl Admission {
             open.record.reason = Some(reason);
             open.departed = None;
         }
-        self.end(Kind::Refused, Settlement::of(Outcome::Refused));
+        self.settle(Settlement::of(Outcome::Refused));
         Refused { reply: self.reply.clone(), refusal }
     }
 
@@ -182,7 +178,8 @@ impl Admission {
     pub(super) fn withhold(mut self) -> Refused {
         let detail = "nothing of this batch was sent, because another message in it was refused";
         let mut refusal = Refusal::plain(self.decision.clone(), Reason::Denied, detail.to_owned());
-        if let Some(open) = &self.open {
+        if let Some(open) = &mut self.open {
+            open.record.effect = Effect::Refused;
             refusal.pact = open.record.pact.as_ref().map(|pact| pact.name.clone());
         }
         self.settle(Settlement::of(Outcome::NotSent));
