@@ -1,8 +1,8 @@
 //! Records: before the byte, or not at all.
 
-use pactgate::config;
 use pactgate::domain::TrustTier;
 use pactgate::evidence::{Kind, Outcome};
+use pactgate::config;
 
 use crate::support::arena::{Arena, Ear, PACT, Way, post, request};
 
@@ -31,8 +31,7 @@ async fn where_risk_is_high_the_record_is_on_disk_before_the_upstream_hears() {
 
 #[tokio::test]
 async fn an_admission_that_an_address_forbids_ends_as_refused() {
-    let pact =
-        PACT.replace("risk: low", "risk: high").replace("http://EAR/web/open/**", "http://localhost/**");
+    let pact = PACT.replace("risk: low", "risk: high").replace("http://EAR/web/open/**", "http://localhost/**");
     let arena = Arena::under(&pact).await;
     let target = "http://localhost/x";
     let answer = arena.send(Way::Forward, request("GET", target, &[("host", "localhost")], "")).await;
@@ -78,9 +77,7 @@ async fn what_cannot_be_recorded_does_not_happen() {
 async fn a_suspended_agent_does_nothing_at_all() {
     let arena = Arena::with(|config| config.trust = config::Trust::Fixed(TrustTier::Suspended)).await;
     arena.refuses("a model", Way::Reverse, post(CHAT, SMALL), 403, "suspended").await;
-    arena
-        .refuses("a list", Way::Reverse, request("GET", "/openai/v1/models", &[], ""), 403, "suspended")
-        .await;
+    arena.refuses("a list", Way::Reverse, request("GET", "/openai/v1/models", &[], ""), 403, "suspended").await;
     arena.refuses("a page", Way::Reverse, request("GET", "/web/open/a", &[], ""), 403, "suspended").await;
     let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
     arena.refuses("a ping", Way::Reverse, post("/shop/mcp", ping), 200, "suspended").await;

@@ -77,8 +77,7 @@ spec:
 ";
     let arena = Arena::built(crate::support::arena::Ear::fine().await, pact, |config| {
         // The whole host, declared beside the APIs on it.
-        let mut site =
-            config.upstreams.iter().find(|upstream| upstream.name.as_str() == "web").unwrap().clone();
+        let mut site = config.upstreams.iter().find(|upstream| upstream.name.as_str() == "web").unwrap().clone();
         site.name = pactgate::domain::UpstreamName::new("site").unwrap();
         site.url.prefix = String::new();
         config.upstreams.push(site);

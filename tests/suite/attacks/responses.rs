@@ -48,9 +48,7 @@ async fn no_answer_leads_around_the_sidecar() {
 
 #[tokio::test]
 async fn an_upstream_does_not_open_a_tunnel_that_nobody_judged() {
-    let arena =
-        facing(b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\nfree bytes")
-            .await;
+    let arena = facing(b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\nfree bytes").await;
     for offer in ["h2c", "websocket2", "anything"] {
         let attack = request("GET", GET, &[("upgrade", offer), ("connection", "upgrade")], "");
         let answer = arena.send(Way::Reverse, attack).await;
@@ -104,8 +102,7 @@ async fn an_answer_is_one_answer() {
     let (answer, outcome) = got(informed).await;
     assert_eq!((answer.status(), answer.body()), (200, "ok"));
     assert_eq!(outcome, Outcome::Completed { status: 200 });
-    let both =
-        b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n";
+    let both = b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n";
     let (answer, _) = got(both).await;
     let framings = answer.0.matches("content-length").count() + answer.0.matches("transfer-encoding").count();
     assert!(framings == 1, "{answer:?}");
@@ -150,8 +147,7 @@ async fn an_agent_that_hangs_up_is_on_record() {
 
 #[tokio::test]
 async fn a_silent_upstream_is_cut() {
-    let ear =
-        Ear::answering(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n", false).await;
+    let ear = Ear::answering(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n", false).await;
     let arena = Arena::built(ear, crate::support::arena::PACT, |config| {
         for upstream in &mut config.upstreams {
             upstream.timeouts.idle = std::time::Duration::from_millis(100);

@@ -75,6 +75,11 @@ async fn an_operators_word_counts_at_once_and_is_kept_across_a_restart() {
     assert!(told.contains(why) && told.contains(OPERATOR), "{told}");
 
     // The collector is away, and the sidecar starts anew: it remembers.
+    until("the tier is on disk", || async {
+        let kept = std::fs::read_to_string(sidecar.folder().join("data/tiers.json")).unwrap();
+        kept.contains("suspended").then_some(())
+    })
+    .await;
     collector.kill();
     sidecar.kill_and_start();
     assert_eq!(tier(&sidecar).await.0, "suspended");

@@ -7,7 +7,7 @@ use ::http::Method;
 use pactgate::telemetry::TABLE;
 use serde_json::{Value, json};
 
-use crate::operation::{AGENT, call, get, page, readiness, setup};
+use crate::operation::{AGENT, call, delivered, get, page, readiness, setup};
 use crate::support::collector::Collector;
 use crate::support::fickle::Fickle;
 use crate::support::http::{self, request, send};
@@ -87,6 +87,7 @@ async fn every_metric_of_the_table_appears_as_the_table_says() {
     for name in found.families.keys() {
         assert!(known.contains(name.as_str()) || name.starts_with("process_"), "`{name}` stands in no table");
     }
+    delivered(&met.collector, 5).await;
     let theirs = scrape(met.collector.address()).await;
     for row in pactgate::collector::TABLE.iter().filter(|row| !row.name.ends_with("failures_total")) {
         assert!(theirs.families.contains_key(row.name), "`{}` does not appear", row.name);

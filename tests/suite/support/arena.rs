@@ -246,14 +246,7 @@ impl Arena {
     }
 
     /// Sends a request that must be refused: with this status, on record with this reason, unheard by the upstream.
-    pub async fn refuses(
-        &self,
-        what: &str,
-        way: Way,
-        bytes: impl AsRef<[u8]>,
-        status: u16,
-        reason: &str,
-    ) -> Answer {
+    pub async fn refuses(&self, what: &str, way: Way, bytes: impl AsRef<[u8]>, status: u16, reason: &str) -> Answer {
         let (before, heard) = (self.records().await.len(), self.ear.heard());
         let answer = self.send(way, bytes).await;
         assert_eq!(answer.status(), status, "{what}: {answer:?}");
