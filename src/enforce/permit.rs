@@ -220,8 +220,11 @@ impl Admission {
             open.record.reason = Some(Reason::ApprovalRequired);
             return self.end(Kind::Refused, Settlement::of(Outcome::Refused));
         }
-        let departed = open.departed.is_some();
-        self.settle(Settlement::of(if departed { Outcome::Abandoned } else { Outcome::NotSent }));
+        if open.departed.is_some() {
+            return self.settle(Settlement::of(Outcome::Abandoned));
+        }
+        open.record.effect = Effect::Refused;
+        self.settle(Settlement::of(Outcome::NotSent));
     }
 }
 
