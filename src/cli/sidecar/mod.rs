@@ -4,6 +4,7 @@ mod pacts;
 mod reload;
 mod routes;
 mod start;
+mod upkeep;
 mod view;
 
 pub use pacts::{PactsError, check as check_pacts};

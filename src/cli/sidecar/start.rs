@@ -15,9 +15,9 @@ use crate::admin::{self, Admin, AdminError};
 use crate::approvals::{self, Desk};
 use crate::classify;
 use crate::cli::sidecar::pacts::{self, PactsError};
-use crate::cli::sidecar::reload;
 use crate::cli::sidecar::routes::{self, RouteError};
 use crate::cli::sidecar::view::{Loaded, Looking};
+use crate::cli::sidecar::{reload, upkeep};
 use crate::config;
 use crate::domain::SharedClock;
 use crate::enforce::{Enforcer, NoRandomness, Rooms, Settings};
@@ -38,8 +38,6 @@ use crate::wire::PublicKey;
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long a tunnel may take to reach its upstream.
 const TUNNEL_CONNECT: Duration = Duration::from_secs(5);
-/// How often limits that are full again are forgotten.
-const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// How long what was recorded last may take to reach the disk, and then the collector. Together with the default
 /// drain this ends before Kubernetes kills (30 s); what is left is on disk, and delivered after the next start.
 const LAST_FLUSH: Duration = Duration::from_secs(1);
@@ -155,6 +153,7 @@ impl Sidecar {
         let bound = bound.collect::<Result<Vec<_>, _>>()?;
         let own = bound.iter().map(Listener::address).chain([admin.address()]).collect();
         let proxy = carry(&config, enforcer, own, &clock)?;
+        let unread = config.collector.is_none().then_some(config.evidence.bytes_max);
         let unlink = CancellationToken::new();
         let link = config.collector.as_ref().map(|wanted| link(wanted, &rooms, &unlink)).transpose()?;
 
@@ -173,7 +172,10 @@ impl Sidecar {
         tracing::info!(mode = "admin", address = %admin_address, "listening");
         look(admin, &looking, &proxy.drain);
         tokio::spawn(reload::follow(file, Arc::clone(&looking), Arc::clone(&proxy)));
-        sweep(&proxy.drain, Arc::clone(&rooms.limits));
+        upkeep::sweep(&proxy.drain, Arc::clone(&rooms.limits));
+        if let Some(bytes_max) = unread {
+            upkeep::rotate(&proxy.drain, Arc::clone(&rooms.recorder), bytes_max);
+        }
         Ok(Self { listening, warnings, admin: admin_address, proxy, rooms, looking, unlink })
     }
 
@@ -401,17 +403,4 @@ fn link(wanted: &config::Link, rooms: &Shared, unlink: &CancellationToken) -> Re
 fn look(admin: Admin, looking: &Arc<Looking>, drain: &Drain) {
     let (view, drain) = (Arc::clone(looking), drain.clone());
     tokio::spawn(async move { admin.run(view, &drain).await });
-}
-
-fn sweep(drain: &Drain, limits: Arc<Limits>) {
-    let stopping = drain.clone();
-    tokio::spawn(async move {
-        let mut ticks = tokio::time::interval(SWEEP_EVERY);
-        loop {
-            tokio::select! {
-                () = stopping.stopping() => return,
-                _ = ticks.tick() => limits.sweep(),
-            }
-        }
-    });
 }
