@@ -30,6 +30,8 @@ pub enum Problem {
     TooDeep,
     /// More bytes or more values than are read.
     TooLarge,
+    /// A body that did not arrive in time.
+    TooSlow,
     /// A media type that the protocol does not use, or a charset other than UTF-8.
     ContentType,
     /// A content-encoding that is not decoded, or a body that does not decode.
@@ -56,13 +58,14 @@ pub enum Problem {
 
 impl Problem {
     /// Every problem.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Syntax,
         Self::DuplicateKey,
         Self::NotUtf8,
         Self::Number,
         Self::TooDeep,
         Self::TooLarge,
+        Self::TooSlow,
         Self::ContentType,
         Self::ContentEncoding,
         Self::MissingField,
@@ -86,6 +89,7 @@ impl Problem {
             Self::Number => "number",
             Self::TooDeep => "too-deep",
             Self::TooLarge => "too-large",
+            Self::TooSlow => "too-slow",
             Self::ContentType => "content-type",
             Self::ContentEncoding => "content-encoding",
             Self::MissingField => "missing-field",
@@ -105,6 +109,7 @@ impl Problem {
     pub const fn status(self) -> u16 {
         match self {
             Self::TooLarge => 413,
+            Self::TooSlow => 408,
             Self::ContentType | Self::ContentEncoding => 415,
             _ => 400,
         }

@@ -39,7 +39,7 @@ pub(super) async fn take(
     let bytes = collected.map_err(|error| {
         let problem = match error {
             BodyError::TooLarge { .. } => Problem::TooLarge,
-            BodyError::Stalled { .. } | BodyError::TooSlow { .. } => Problem::TooLarge,
+            BodyError::Stalled { .. } | BodyError::TooSlow { .. } => Problem::TooSlow,
             BodyError::Broken(_) => Problem::Syntax,
         };
         refuse(problem, error.to_string())
