@@ -238,7 +238,7 @@ mod tests {
         let mut watcher = Watcher::start(vec![file.clone()]);
         assert!(watcher.look().await.is_empty());
         fs::write(&file, "bad").unwrap();
-        assert_eq!(watcher.look().await, [file.clone()]);
+        assert_eq!(watcher.look().await, std::slice::from_ref(&file));
         fs::write(&file, "good").unwrap();
         assert_eq!(next(&mut watcher).await, ["pact.yaml"]);
     }
