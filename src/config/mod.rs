@@ -1,4 +1,5 @@
 //! Config: files into the settings of the rooms, with every problem reported at once.
+#![doc = include_str!("README.md")]
 
 mod check;
 #[cfg(feature = "plane")]

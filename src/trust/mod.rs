@@ -5,7 +5,7 @@ mod keeper;
 mod saved;
 mod staleness;
 
-pub use cache::{Change, Freshness, NotApplied, Standing, Stats, TierCache, TierView};
+pub use cache::{AGENTS_MAX, Change, Freshness, NotApplied, Standing, Stats, TierCache, TierView};
 pub use staleness::{News, Staleness};
 
 #[cfg(test)]

@@ -35,6 +35,8 @@ mod policies;
 /// A request as text, shared with the fuzz targets.
 #[path = "../fuzz/src/request.rs"]
 mod request;
+/// The page of settings says what the code does; the examples load.
+mod settings;
 /// Evidence on disk: what survives a kill.
 mod spool;
 /// What is built in: bans, licenses, sources.
