@@ -3,22 +3,27 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, Stdio};
-use std::sync::{Arc, Mutex};
-use std::thread;
 
-use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::support::collector::{Collector, SIDECAR_TOKEN};
+use crate::support::environment::{self, Variables};
+use crate::support::role::{Role, pactgate};
+
+/// The id of every sidecar here.
+pub const ID: &str = "under-test";
 
 /// What a sidecar is to be.
 #[derive(Default)]
 pub struct Setup {
     agents: Vec<String>,
     upstreams: String,
-    pacts: String,
+    pacts: Vec<String>,
+    except: Vec<String>,
+    collector: Option<String>,
+    patience: Option<&'static str>,
     /// Environment of the sidecar, for credentials.
     env: Vec<(String, String)>,
 }
@@ -33,7 +38,7 @@ impl Setup {
     /// An upstream on loopback that is given `key` in its `header`, where there is one.
     pub fn upstream(mut self, name: &str, dialect: &str, url: &str, key: Option<(&str, &str, &str)>) -> Self {
         let credential = key.map_or_else(String::new, |(header, prefix, key)| {
-            let variable = format!("KEY_OF_{}", name.to_uppercase());
+            let variable = format!("KEY_OF_{}", name.replace('-', "_").to_uppercase());
             let text = format!(", credential: {{header: {header}, prefix: \"{prefix}\", env: {variable}}}");
             self.env.push((variable, key.to_owned()));
             text
@@ -47,10 +52,30 @@ impl Setup {
         self
     }
 
-    /// A pact, as a document of its own.
+    /// A pact, in a file of its own.
     pub fn pact(mut self, text: &str) -> Self {
-        self.pacts =
-            if self.pacts.is_empty() { text.to_owned() } else { format!("{}---\n{text}", self.pacts) };
+        self.pacts.push(text.to_owned());
+        self
+    }
+
+    /// A place whose TLS is not opened, as `host:port`.
+    pub fn except(mut self, place: &str) -> Self {
+        self.except.push(format!("\"{place}\""));
+        self
+    }
+
+    /// Sends its records there, and hears tiers and answers from there. Without one, agents are on `standard`.
+    pub fn collector(mut self, collector: &Collector) -> Self {
+        let (url, key) = (collector.url(), collector.public_key());
+        let link = format!("{{url: \"{url}\", token: {{env: COLLECTOR_TOKEN}}, public_key: \"{key}\"}}");
+        self.collector = Some(link);
+        self.env.push(("COLLECTOR_TOKEN".to_owned(), SIDECAR_TOKEN.to_owned()));
+        self
+    }
+
+    /// How long a call is held for an answer, other than a second.
+    pub fn patience(mut self, patience: &'static str) -> Self {
+        self.patience = Some(patience);
         self
     }
 
@@ -58,8 +83,8 @@ impl Setup {
     pub fn start(self, roots: &Path) -> Sidecar {
         let folder = tempfile::tempdir().unwrap();
         let place = folder.path();
-        for (number, pact) in self.pacts.split("---\n").enumerate() {
-            fs::create_dir_all(place.join("pacts")).unwrap();
+        fs::create_dir(place.join("pacts")).unwrap();
+        for (number, pact) in self.pacts.iter().enumerate() {
             fs::write(place.join(format!("pacts/{number}.yaml")), pact).unwrap();
         }
         fs::copy(roots, place.join("upstreams.pem")).unwrap();
@@ -69,14 +94,17 @@ impl Setup {
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 
         let mut command = pactgate();
-        command.arg("proxy").arg("--config").arg(place.join("sidecar.yaml"));
-        command.envs(self.env).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let log = Log::default();
-        let mut reader = BufReader::new(child.stderr.take().unwrap());
-        let addresses = log.listening(&mut reader);
-        log.follow(reader);
-        Sidecar { child, addresses, log, folder }
+        command.arg("proxy").arg("--config").arg(place.join("sidecar.yaml")).envs(self.env);
+        let mut addresses = BTreeMap::new();
+        let role = Role::start(command, |told| {
+            if told["message"] == "listening"
+                && let (Some(mode), Some(address)) = (told["mode"].as_str(), told["address"].as_str())
+            {
+                addresses.insert(mode.to_owned(), address.parse().unwrap());
+            }
+            ["reverse", "forward", "admin"].iter().all(|mode| addresses.contains_key(*mode))
+        });
+        Sidecar { addresses, _role: role, folder }
     }
 
     fn config(&self, place: &Path) -> String {
@@ -85,10 +113,14 @@ impl Setup {
             fs::write(place.join(format!("{id}.token")), token(id)).unwrap();
             writeln!(agents, "  - {{id: {id}, token: {{file: {id}.token}}}}").unwrap();
         }
+        let trust = match &self.collector {
+            Some(link) => format!("collector: {link}"),
+            None => "trust: {fixed: standard}".to_owned(),
+        };
         format!(
             "apiVersion: pactgate.dev/v1
 kind: Sidecar
-id: under-test
+id: {ID}
 data: {place}/data
 pacts: [pacts/]
 agents:
@@ -96,14 +128,16 @@ agents:
   - {{mode: reverse, address: \"127.0.0.1:0\"}}
   - {{mode: forward, address: \"127.0.0.1:0\"}}
 upstreams:
-{upstreams}interception: {{authority: ca/}}
-trust: {{fixed: standard}}
-approvals: {{patience: 1s, expire: 1m}}
+{upstreams}interception: {{authority: ca/, except: [{except}]}}
+{trust}
+approvals: {{patience: {patience}, expire: 5m}}
 admin: {{address: \"127.0.0.1:0\", socket: {place}/admin.sock}}
 log: {{format: json, level: info}}
 ",
             place = place.display(),
             upstreams = self.upstreams,
+            except = self.except.join(", "),
+            patience = self.patience.unwrap_or("1s"),
         )
     }
 }
@@ -113,95 +147,40 @@ pub fn token(agent: &str) -> String {
     format!("token-of-{agent}")
 }
 
-fn pactgate() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pactgate"));
-    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    command
-}
-
-/// A running sidecar, ended when dropped. A failing test shows its log.
+/// A running sidecar, ended when dropped.
 pub struct Sidecar {
-    child: Child,
     addresses: BTreeMap<String, SocketAddr>,
-    log: Log,
+    _role: Role,
     folder: TempDir,
 }
 
 impl Sidecar {
+    /// The address of a listener: `reverse` or `forward`.
+    pub fn address(&self, mode: &str) -> SocketAddr {
+        self.addresses[mode]
+    }
+
     /// The base URL of an upstream on the reverse listener.
     pub fn reverse(&self, upstream: &str) -> String {
-        format!("http://{}/{upstream}", self.addresses["reverse"])
+        format!("http://{}/{upstream}", self.address("reverse"))
     }
 
     /// The forward listener as a proxy URL with which an agent proves itself.
     pub fn proxy(&self, agent: &str) -> String {
-        format!("http://{agent}:{}@{}", token(agent), self.addresses["forward"])
+        format!("http://{agent}:{}@{}", token(agent), self.address("forward"))
     }
 
-    /// The certificate of its authority and nothing else, so that a connection past the sidecar fails.
-    pub fn certificate(&self) -> PathBuf {
-        self.folder.path().join("ca/ca.pem")
+    /// The folder of its authority.
+    pub fn authority(&self) -> PathBuf {
+        self.folder.path().join("ca")
     }
 
-    /// The variables by which agents go through the forward listener and trust it.
-    pub fn variables(&self, agent: &str) -> Vec<(&'static str, String)> {
-        let certificate = self.certificate().display().to_string();
+    /// The variables by which an agent goes through the forward listener and trusts it. No upstream has a
+    /// certificate that these roots vouch for, so that a connection past the sidecar fails.
+    pub fn variables(&self, agent: &str) -> Variables {
         let proxy = self.proxy(agent);
-        vec![
-            ("HTTP_PROXY", proxy.clone()),
-            ("http_proxy", proxy.clone()),
-            ("HTTPS_PROXY", proxy),
-            ("SSL_CERT_FILE", certificate.clone()),
-            ("NODE_EXTRA_CA_CERTS", certificate),
-        ]
-    }
-}
-
-impl Drop for Sidecar {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if thread::panicking() {
-            eprintln!("the sidecar's log:\n{}", self.log.text());
-        }
-    }
-}
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<String>>>);
-
-impl Log {
-    /// Reads until each listener has told where it listens.
-    fn listening(&self, reader: &mut BufReader<ChildStderr>) -> BTreeMap<String, SocketAddr> {
-        let mut addresses = BTreeMap::new();
-        while !["reverse", "forward", "admin"].iter().all(|mode| addresses.contains_key(*mode)) {
-            let mut line = String::new();
-            let read = reader.read_line(&mut line).unwrap();
-            assert!(read > 0, "the sidecar ended before it listened:\n{}", self.text());
-            let told: Value = serde_json::from_str(&line).unwrap_or_default();
-            let fields = told.get("fields").unwrap_or(&told);
-            if fields["message"] == "listening"
-                && let (Some(mode), Some(address)) = (fields["mode"].as_str(), fields["address"].as_str())
-            {
-                addresses.insert(mode.to_owned(), address.parse().unwrap());
-            }
-            self.0.lock().unwrap().push(line);
-        }
-        addresses
-    }
-
-    /// Keeps reading, so that a full pipe never holds the sidecar up.
-    fn follow(&self, reader: BufReader<ChildStderr>) {
-        let log = self.clone();
-        thread::spawn(move || {
-            for line in reader.lines().map_while(Result::ok) {
-                log.0.lock().unwrap().push(line + "\n");
-            }
-        });
-    }
-
-    fn text(&self) -> String {
-        self.0.lock().unwrap().concat()
+        let mut variables = environment::forward(&proxy, &self.authority());
+        variables.extend(environment::unencrypted(&proxy));
+        variables
     }
 }
