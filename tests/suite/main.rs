@@ -21,6 +21,8 @@ mod fuzz_corpus;
 mod interception;
 /// Sockets: what is dialed, served, bounded and drained.
 mod net;
+/// The README: its commands run, its output comes.
+mod readme;
 /// A request as text, shared with the fuzz targets.
 #[path = "../fuzz/src/request.rs"]
 mod request;
