@@ -119,7 +119,7 @@ mod tests {
     }
 
     fn decode(coding: &'static str, body: Vec<u8>) -> Result<Option<Bytes>, Problem> {
-        decoded(&headers(coding), &body.into(), &Bounds::default()).map_err(|fault| fault.problem)
+        decoded(&headers(coding), &body.into(), &Bounds::default()).map_err(|fault| fault.problem())
     }
 
     fn gzip(plain: &[u8]) -> Vec<u8> {
@@ -171,6 +171,6 @@ mod tests {
         }
         assert_eq!(media("application/grpc+proto").unwrap(), Media::Grpc);
         assert_eq!(media("text/plain").unwrap(), Media::Other);
-        assert_eq!(media("application/json; charset=utf-16").unwrap_err().problem, Problem::ContentType);
+        assert_eq!(media("application/json; charset=utf-16").unwrap_err().problem(), Problem::ContentType);
     }
 }

@@ -10,10 +10,14 @@ const STEP_BYTES_MAX: usize = 64;
 /// Steps of a path that a refusal repeats; what lies deeper is left out.
 const STEPS_MAX: usize = 12;
 
-/// What a reader found wrong. The place is filled in while the fault rises through the readers.
+/// What a reader found wrong. The place is filled in while the fault rises through the readers. Behind a pointer, so
+/// that a result without one stays small.
 #[derive(Clone, Debug)]
-pub(super) struct Fault {
-    pub(super) problem: Problem,
+pub(super) struct Fault(Box<Told>);
+
+#[derive(Clone, Debug)]
+struct Told {
+    problem: Problem,
     /// What is wrong and what to send instead, without the place.
     what: Cow<'static, str>,
     /// Byte offset in the body.
@@ -25,35 +29,42 @@ pub(super) struct Fault {
 }
 
 impl Fault {
+    #[cold]
     pub(super) fn new(problem: Problem, what: impl Into<Cow<'static, str>>) -> Self {
-        Self { problem, what: what.into(), at: None, path: Vec::new(), reply: None }
+        Self(Box::new(Told { problem, what: what.into(), at: None, path: Vec::new(), reply: None }))
+    }
+
+    pub(super) fn problem(&self) -> Problem {
+        self.0.problem
     }
 
     pub(super) fn at(mut self, offset: usize) -> Self {
-        self.at = Some(offset);
+        self.0.at = Some(offset);
         self
     }
 
     /// Names the form of the refusal, unless a reader further in has named one.
     pub(super) fn told_as(mut self, reply: Reply) -> Self {
-        self.reply.get_or_insert(reply);
+        self.0.reply.get_or_insert(reply);
         self
     }
 
+    #[cold]
     pub(super) fn under_member(mut self, name: &str) -> Self {
-        self.path.push(shown(name));
+        self.0.path.push(shown(name));
         self
     }
 
+    #[cold]
     pub(super) fn under_item(mut self, index: usize) -> Self {
-        self.path.push(format!("[{index}]"));
+        self.0.path.push(format!("[{index}]"));
         self
     }
 
     /// One sentence: place, fault, remedy.
     pub(super) fn detail(&self) -> String {
         let mut place = String::new();
-        for (index, step) in self.path.iter().rev().enumerate() {
+        for (index, step) in self.0.path.iter().rev().enumerate() {
             if index == STEPS_MAX {
                 place.push('…');
                 break;
@@ -63,17 +74,18 @@ impl Fault {
             }
             place.push_str(step);
         }
-        match (place.is_empty(), self.at) {
-            (true, None) => self.what.to_string(),
-            (true, Some(at)) => format!("byte {at}: {}", self.what),
-            (false, None) => format!("`{place}`: {}", self.what),
-            (false, Some(at)) => format!("`{place}`, byte {at}: {}", self.what),
+        match (place.is_empty(), self.0.at) {
+            (true, None) => self.0.what.to_string(),
+            (true, Some(at)) => format!("byte {at}: {}", self.0.what),
+            (false, None) => format!("`{place}`: {}", self.0.what),
+            (false, Some(at)) => format!("`{place}`, byte {at}: {}", self.0.what),
         }
     }
 
     pub(super) fn refuse(self, reply: Reply, attempted: String) -> Unreadable {
         let detail = self.detail();
-        Unreadable { reply: self.reply.unwrap_or(reply), problem: self.problem, detail, attempted }
+        let Told { problem, reply: own, .. } = *self.0;
+        Unreadable { reply: own.unwrap_or(reply), problem, detail, attempted }
     }
 }
 

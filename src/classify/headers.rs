@@ -7,10 +7,15 @@ use crate::classify::fault::Fault;
 use crate::classify::{Problem, RequestView};
 
 /// Fields by which some servers replace the method of a request.
-const METHOD_OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
+static METHOD_OVERRIDES: [HeaderName; 3] = [
+    HeaderName::from_static("x-http-method-override"),
+    HeaderName::from_static("x-http-method"),
+    HeaderName::from_static("x-method-override"),
+];
 
 /// Fields by which some servers replace its path.
-const PATH_OVERRIDES: [&str; 2] = ["x-original-url", "x-rewrite-url"];
+static PATH_OVERRIDES: [HeaderName; 2] =
+    [HeaderName::from_static("x-original-url"), HeaderName::from_static("x-rewrite-url")];
 
 /// The value of a field that may stand once.
 pub(super) fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Fault> {
@@ -33,13 +38,13 @@ pub(super) fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Op
 
 /// Refuses fields that make some server act on another method or path than the one judged.
 pub(super) fn refuse_overrides(view: &RequestView<'_>) -> Result<(), Fault> {
-    let renames_method = |name: &&str| {
+    let renames_method = |name: &&HeaderName| {
         view.headers.get_all(*name).iter().any(|value| value.as_bytes() != view.method.as_str().as_bytes())
     };
     let found = METHOD_OVERRIDES
         .iter()
         .find(|name| renames_method(name))
-        .or_else(|| PATH_OVERRIDES.iter().find(|name| view.headers.contains_key(**name)));
+        .or_else(|| PATH_OVERRIDES.iter().find(|name| view.headers.contains_key(*name)));
     match found {
         Some(name) => {
             let what = format!("header `{name}` asks for another call than the request line; leave it out");

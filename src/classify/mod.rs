@@ -74,7 +74,7 @@ pub struct Bounds {
     pub depth: usize,
     /// Values in the arguments of one call.
     pub values: usize,
-    /// Messages in one batch.
+    /// Messages in one batch; also models, tools of the provider's or subscriptions in one call.
     pub batch: usize,
     /// Bytes of one name: a model, a tool, a prompt.
     pub name_bytes: usize,
@@ -283,3 +283,6 @@ impl From<AddressError> for Fault {
         Self::new(Problem::Address, error.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests;

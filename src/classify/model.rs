@@ -125,7 +125,7 @@ impl Envelope {
             "fallbacks" | "models" => self.read_others(reader, bounds),
             "tools" => reader.array(|reader, _| self.read_tool(form, reader, bounds)),
             _ if form.hosted.contains(&name) => {
-                self.add_hosted(name.to_owned());
+                self.add_hosted(reader, name.to_owned(), bounds)?;
                 reader.skip()
             }
             _ => read_setting(reader, &mut self.settings, name, bounds),
@@ -163,15 +163,22 @@ impl Envelope {
             }
         })?;
         if let Some(kind) = kind.filter(|kind| !(form.is_run_by_caller)(kind)) {
-            self.add_hosted(kind);
+            self.add_hosted(reader, kind, bounds)?;
         }
         Ok(())
     }
 
-    fn add_hosted(&mut self, name: String) {
-        if !self.hosted.contains(&name) {
-            self.hosted.push(name);
+    fn add_hosted(&mut self, reader: &Reader<'_>, name: String, bounds: &Bounds) -> Result<(), Fault> {
+        if self.hosted.contains(&name) {
+            return Ok(());
         }
+        if self.hosted.len() == bounds.batch {
+            return Err(
+                reader.fault(Problem::TooLarge, "more tools of the provider's than are judged in one call")
+            );
+        }
+        self.hosted.push(name);
+        Ok(())
     }
 }
 

@@ -82,7 +82,7 @@ mod tests {
             "re\u{ad}fund",
             "\u{2066}refund",
         ] {
-            assert_eq!(check_name(name, 64).unwrap_err().problem, Problem::Name, "{name:?}");
+            assert_eq!(check_name(name, 64).unwrap_err().problem(), Problem::Name, "{name:?}");
         }
         assert!(check_name(&"a".repeat(65), 64).is_err());
     }

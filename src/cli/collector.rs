@@ -1,5 +1,6 @@
 //! `pactgate collector`: starts a collector and its operations center, and sees them to their end.
 
+use std::fs::{File, TryLockError};
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use crate::collector::{self, KeyFileError, Plane, Settings};
 use crate::config;
 use crate::domain::{SharedClock, SystemClock};
 use crate::net::{BindError, Drain, Drained, Listener};
+use crate::pact::Diagnostics;
 use crate::store::{Store, StoreError};
 use crate::wire::{PublicKey, Roster};
 
@@ -38,14 +40,14 @@ pub fn run(args: &CollectorArgs) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    if !warnings.is_empty() {
-        eprintln!("{warnings}");
-    }
     if args.check {
+        if !warnings.is_empty() {
+            eprintln!("{warnings}");
+        }
         print!("{}", config.print());
         return ExitCode::SUCCESS;
     }
-    role::run(&config.log.clone(), &environment, serve(settings(config)))
+    role::run(&config.log.clone(), &environment, serve(settings(config), warnings))
 }
 
 /// The collector's settings, from its config.
@@ -58,7 +60,8 @@ pub fn settings(config: config::Collector) -> Settings {
     settings
 }
 
-async fn serve(settings: Settings) -> ExitCode {
+async fn serve(settings: Settings, warnings: Diagnostics) -> ExitCode {
+    role::warn(&warnings);
     let drain = Drain::default();
     let running = match start(settings, SystemClock::shared(), drain.clone()).await {
         Ok(running) => running,
@@ -83,7 +86,7 @@ pub enum StartError {
     #[error("`{0}` and another entry have the same token: give each its own")]
     SharedToken(String),
     /// The data folder.
-    #[error("cannot make the folder `{}`: check its parent's owner", .path.display())]
+    #[error("cannot use the folder `{}`: check that it can be made and written to", .path.display())]
     Folder {
         /// The folder.
         path: PathBuf,
@@ -91,6 +94,9 @@ pub enum StartError {
         #[source]
         why: io::Error,
     },
+    /// Two collectors on one folder would contradict each other under one key.
+    #[error("another collector uses the folder `{}`: stop it, or give this one its own", .0.display())]
+    Taken(PathBuf),
     /// The signing key.
     #[error(transparent)]
     Key(#[from] KeyFileError),
@@ -121,6 +127,8 @@ pub struct Running {
     store: Store,
     drain: Drain,
     patience: Duration,
+    /// Held as long as the collector lives; the system lets go of it when the process ends, however it ends.
+    _lock: File,
 }
 
 /// Starts a collector: data folder, signing key, database, routes, socket. It stops when `drain` begins; then
@@ -130,7 +138,7 @@ pub struct Running {
 /// When anything of that cannot be had; nothing is left running then.
 pub async fn start(settings: Settings, clock: SharedClock, drain: Drain) -> Result<Running, StartError> {
     check(&settings)?;
-    make_folder(&settings.data)?;
+    let lock = take_folder(&settings.data)?;
     let key = collector::open_signing_key(&settings.data)?;
     let public_key = *key.public();
     let path = settings.data.join("collector.db");
@@ -164,7 +172,7 @@ pub async fn start(settings: Settings, clock: SharedClock, drain: Drain) -> Resu
     drain.spawn(collector::upkeep(plane));
     drain.spawn(collector::serve(routes, listener, settings.connections_max, drain.clone()));
     tracing::info!(%address, key = %public_key.id(), public_key = %public_key, "the collector listens");
-    Ok(Running { address, public_key, store, drain, patience: settings.drain })
+    Ok(Running { address, public_key, store, drain, patience: settings.drain, _lock: lock })
 }
 
 impl Running {
@@ -193,10 +201,18 @@ fn check(settings: &Settings) -> Result<(), StartError> {
     Ok(())
 }
 
-fn make_folder(path: &Path) -> Result<(), StartError> {
+/// Makes the data folder, for its owner only, and keeps other collectors out of it.
+fn take_folder(path: &Path) -> Result<File, StartError> {
+    let folder = |why| StartError::Folder { path: path.to_owned(), why };
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).map_err(|why| StartError::Folder { path: path.to_owned(), why })
+    builder.create(path).map_err(folder)?;
+    let lock = File::create(path.join("lock")).map_err(folder)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(StartError::Taken(path.to_owned())),
+        Err(TryLockError::Error(why)) => Err(folder(why)),
+    }
 }

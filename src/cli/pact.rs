@@ -1,6 +1,7 @@
 //! `pactgate pact`: checks pacts, explains verdicts, runs pact tests.
 
 use std::error::Error;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -61,7 +62,8 @@ pub fn run(command: PactCommand) -> ExitCode {
     };
     match outcome {
         Ok((text, code)) => {
-            println!("{text}");
+            // Whoever reads may have read enough: `pactgate pact schema | head`.
+            let _ = writeln!(std::io::stdout(), "{text}");
             code
         }
         Err(error) => {
@@ -106,7 +108,11 @@ fn check(paths: &[PathBuf]) -> Outcome {
 fn summary(pact: &Pact) -> String {
     let (clauses, limits) = (pact.clauses().len(), pact.limits().len());
     let agents = pact.agents().collect::<Vec<_>>().join(", ");
-    format!("{}: pact {} is well; {clauses} clauses, {limits} limits, for {agents}", pact.file(), pact.name())
+    format!(
+        "{}: pact {} is well; clauses: {clauses}, limits: {limits}, agents: {agents}",
+        pact.file(),
+        pact.name()
+    )
 }
 
 fn explain(file: &Path, call: &str, agent: Option<&str>, tier: TrustTier, at: Timestamp) -> Outcome {

@@ -7,6 +7,7 @@ use crate::cli::sidecar::{self, Sidecar};
 use crate::cli::{role, with_causes};
 use crate::config;
 use crate::domain::SystemClock;
+use crate::pact::Diagnostics;
 
 /// Arguments of `pactgate proxy`.
 #[derive(Debug, clap::Args)]
@@ -30,32 +31,26 @@ pub fn run(args: &ProxyArgs) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    if !warnings.is_empty() {
-        eprintln!("{warnings}");
-    }
-    if args.check {
-        return check(&config);
-    }
-    role::run(&config.log.clone(), &environment, serve(args.config.clone(), config))
-}
-
-fn check(config: &config::Sidecar) -> ExitCode {
-    print!("{}", config.print());
-    match sidecar::check_pacts(config) {
-        Ok(warnings) => {
-            if !warnings.is_empty() {
-                eprintln!("{warnings}");
-            }
-            ExitCode::SUCCESS
-        }
+    // Before the log begins, since what is wrong in a file is shown as text, with its lines and carets.
+    let pact_warnings = match sidecar::check_pacts(&config) {
+        Ok(warnings) => warnings,
         Err(why) => {
             eprintln!("{}", with_causes(&why));
-            ExitCode::FAILURE
+            return ExitCode::FAILURE;
         }
+    };
+    if args.check {
+        for warnings in [&warnings, &pact_warnings].into_iter().filter(|found| !found.is_empty()) {
+            eprintln!("{warnings}");
+        }
+        print!("{}", config.print());
+        return ExitCode::SUCCESS;
     }
+    role::run(&config.log.clone(), &environment, serve(args.config.clone(), config, warnings))
 }
 
-async fn serve(file: PathBuf, config: config::Sidecar) -> ExitCode {
+async fn serve(file: PathBuf, config: config::Sidecar, warnings: Diagnostics) -> ExitCode {
+    role::warn(&warnings);
     let sidecar = match Sidecar::start(Some(file), config, SystemClock::shared()) {
         Ok(sidecar) => sidecar,
         Err(why) => {
@@ -63,9 +58,7 @@ async fn serve(file: PathBuf, config: config::Sidecar) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    if !sidecar.warnings.is_empty() {
-        tracing::warn!("{}", sidecar.warnings);
-    }
+    role::warn(&sidecar.warnings);
     role::told_to_stop().await;
     role::tell(sidecar.stop().await);
     ExitCode::SUCCESS

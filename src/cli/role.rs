@@ -6,6 +6,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::Environment;
 use crate::net::Drained;
+use crate::pact::Diagnostics;
 use crate::telemetry::{self, LogSettings};
 
 /// Starts the log, then runs the role to its end.
@@ -45,6 +46,13 @@ pub(super) async fn told_to_stop() {
     tokio::select! {
         _ = term.recv() => tracing::info!("SIGTERM: draining"),
         _ = interrupt.recv() => tracing::info!("SIGINT: draining"),
+    }
+}
+
+/// Tells what the authors of files should know.
+pub(super) fn warn(found: &Diagnostics) {
+    if !found.is_empty() {
+        tracing::warn!("{found}");
     }
 }
 

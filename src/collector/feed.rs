@@ -15,6 +15,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use http::HeaderMap;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{OwnedSemaphorePermit, broadcast};
 use tokio::time::Instant;
 
@@ -31,7 +32,8 @@ pub(in crate::collector) async fn feed(
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let sidecar = plane.sidecar(&headers)?.clone();
-    let seat = plane.seats.get(&sidecar).cloned().and_then(|seats| seats.try_acquire_owned().ok());
+    let seat =
+        plane.places.get(&sidecar).and_then(|places| Arc::clone(&places.feeds).try_acquire_owned().ok());
     let seat = seat.ok_or_else(|| {
         Failure::new(ProblemKind::Full, "this sidecar has too many feeds open: close one, or wait a minute")
     })?;
@@ -111,13 +113,22 @@ impl Subscriber {
 
     /// Waits until there may be news; `false` when the collector stops.
     async fn wait(&mut self) -> bool {
-        tokio::select! {
-            biased;
-            () = self.plane.drain.stopping() => false,
-            // Falling behind is no loss: the store knows what changed since the last revision told.
-            heard = self.changes.recv() => !matches!(heard, Err(broadcast::error::RecvError::Closed)),
-            () = tokio::time::sleep_until(self.heartbeat) => true,
+        loop {
+            tokio::select! {
+                biased;
+                () = self.plane.drain.stopping() => return false,
+                () = tokio::time::sleep_until(self.heartbeat) => return true,
+                heard = self.changes.recv() => match heard {
+                    Ok(Change::Signal) => {}
+                    // Falling behind is no loss: the store knows what changed since the last revision told.
+                    Ok(Change::Tier(_) | Change::Approval(_)) | Err(RecvError::Lagged(_)) => break,
+                    Err(RecvError::Closed) => return false,
+                },
+            }
         }
+        // One look finds all that happened by now, so the hints that wait are spent.
+        while !matches!(self.changes.try_recv(), Err(TryRecvError::Empty | TryRecvError::Closed)) {}
+        true
     }
 
     /// Asks the store for news and makes events of it.

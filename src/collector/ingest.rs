@@ -10,6 +10,7 @@ use axum::body::Body;
 use axum::extract::{Query, State};
 use http::{HeaderMap, Uri};
 use serde::Deserialize;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::collector::Plane;
 use crate::collector::body::whole;
@@ -19,6 +20,8 @@ use crate::domain::SidecarId;
 use crate::evidence::Source;
 use crate::store::{Appended, Incoming, Refused};
 use crate::wire::{BATCH_BYTES_MAX, Position, ProblemKind, split_events};
+
+type Place = OwnedSemaphorePermit;
 
 const CONTENT_TYPE: &str = "application/cloudevents-batch+json";
 
@@ -35,6 +38,7 @@ pub(in crate::collector) async fn events(
 
 async fn take(plane: &Arc<Plane>, headers: &HeaderMap, body: Body) -> Result<Position, Failure> {
     let sidecar = plane.sidecar(headers)?.clone();
+    let _place = place(plane, &sidecar).await?;
     let body = whole(headers, body, CONTENT_TYPE, BATCH_BYTES_MAX, plane.patience).await?;
     // Reading a full batch takes tens of milliseconds: not on the threads that serve sockets.
     let reading = tokio::task::spawn_blocking(move || read(&sidecar, &body));
@@ -47,6 +51,19 @@ async fn take(plane: &Arc<Plane>, headers: &HeaderMap, body: Body) -> Result<Pos
         (None, Some(unsound)) => Err(unsound.accepted_through(through)),
         (None, None) => Ok(appended.position),
     }
+}
+
+/// Waits for a place among the batches that memory has room for, until the batch is done with.
+async fn place(plane: &Plane, sidecar: &SidecarId) -> Result<(Place, Place), Failure> {
+    let both = async {
+        let own = Arc::clone(&plane.places.get(sidecar)?.batches).acquire_owned().await.ok()?;
+        let shared = Arc::clone(&plane.batches).acquire_owned().await.ok()?;
+        Some((own, shared))
+    };
+    let waited = tokio::time::timeout(plane.patience, both).await.ok().flatten();
+    waited.ok_or_else(|| {
+        Failure::new(ProblemKind::Full, "too many batches are on their way: deliver one by one")
+    })
 }
 
 /// A batch as read: the events before the first that is none, and what was wrong with that one.

@@ -27,12 +27,32 @@ pub struct Plane {
     pub(in crate::collector) metrics: Metrics,
     /// Serials of trust statements: owned here, reserved in the store.
     pub(in crate::collector) serials: Serials,
-    /// Places on the feed, per sidecar, so that none can keep the others out.
-    pub(in crate::collector) seats: HashMap<SidecarId, Arc<Semaphore>>,
+    /// What each sidecar may have open at once, so that none can keep the others out.
+    pub(in crate::collector) places: HashMap<SidecarId, Places>,
+    /// Batches held in memory at once, over all sidecars.
+    pub(in crate::collector) batches: Arc<Semaphore>,
 }
 
-/// Feeds of one sidecar at once: one, and those whose end it has not noticed yet.
-const SEATS: usize = 4;
+/// One sidecar's places.
+#[derive(Debug)]
+pub(in crate::collector) struct Places {
+    pub(in crate::collector) feeds: Arc<Semaphore>,
+    pub(in crate::collector) batches: Arc<Semaphore>,
+}
+
+/// Feeds of one sidecar: one, and those whose end was not noticed yet.
+const FEEDS_EACH: usize = 4;
+/// Batches of one sidecar: it delivers one after the other, and may have given up on one.
+const BATCHES_EACH: usize = 2;
+/// Batches of all sidecars: times the size of a batch, and as much again for what is read out of it.
+const BATCHES_MAX: usize = 64;
+
+impl Places {
+    fn new() -> Self {
+        let places = |count| Arc::new(Semaphore::new(count));
+        Self { feeds: places(FEEDS_EACH), batches: places(BATCHES_EACH) }
+    }
+}
 
 impl Plane {
     /// Joins what handlers need.
@@ -50,7 +70,7 @@ impl Plane {
         heartbeat: Duration,
         patience: Duration,
     ) -> prometheus::Result<Arc<Self>> {
-        let seats = sidecars.names().map(|name| (name.clone(), Arc::new(Semaphore::new(SEATS)))).collect();
+        let places = sidecars.names().map(|name| (name.clone(), Places::new())).collect();
         let (metrics, serials) = (Metrics::new()?, Serials::default());
         let plane = Self {
             store,
@@ -63,7 +83,8 @@ impl Plane {
             patience,
             metrics,
             serials,
-            seats,
+            places,
+            batches: Arc::new(Semaphore::new(BATCHES_MAX)),
         };
         Ok(Arc::new(plane))
     }

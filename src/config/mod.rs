@@ -23,7 +23,7 @@ pub use sidecar::{
     Admin, Agent, Approvals, Bounds, Credential, Evidence, Interception, Link, Listener, ListenerMode,
     Sidecar, Sync, Timeouts, Trust, Upstream, WhenFull,
 };
-pub use watch::{WatchError, Watcher};
+pub use watch::Watcher;
 
 use crate::config::notes::Notes;
 use crate::pact::diagnostics::Diagnostics;

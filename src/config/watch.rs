@@ -22,14 +22,6 @@ const DEPTH_MAX: usize = 8;
 /// Bytes of a file that are compared. No config or pact is longer.
 const FILE_BYTES_MAX: u64 = 4 * 1_024 * 1_024;
 
-/// Why nothing can be watched.
-#[derive(Debug, thiserror::Error)]
-pub enum WatchError {
-    /// The system cannot watch files.
-    #[error("files cannot be watched for changes")]
-    System(#[from] notify::Error),
-}
-
 /// Watches files and folders by what they contain.
 ///
 /// Events are only a hint to look again: what counts is whether the bytes differ. A ConfigMap changes by swapping
@@ -40,30 +32,42 @@ pub struct Watcher {
     paths: Vec<PathBuf>,
     seen: Contents,
     hints: mpsc::Receiver<()>,
-    /// Dropped with this; then no more hints come.
+    /// Dropped with this; then no more hints come. Without it, contents are compared every ten seconds.
     system: Option<RecommendedWatcher>,
+    /// Why there is no such thing.
+    hindrance: Option<notify::Error>,
 }
 
 /// What files contain: a digest each, or nothing for one that cannot be read.
 type Contents = BTreeMap<PathBuf, Option<Digest>>;
 
 impl Watcher {
-    /// Starts to watch these files and folders, as they are now. What does not exist yet is watched too.
-    ///
-    /// # Errors
-    /// When the system cannot watch at all. A folder that it cannot watch is compared every ten seconds.
-    pub fn start(paths: Vec<PathBuf>) -> Result<Self, WatchError> {
+    /// Starts to watch these files and folders, as they are now. What does not exist yet is watched too; what the
+    /// system cannot watch is compared every ten seconds.
+    #[must_use]
+    pub fn start(paths: Vec<PathBuf>) -> Self {
         // One place is enough: a hint that waits stands for all that follow it.
         let (sender, hints) = mpsc::channel(1);
         let system = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             if !event.is_ok_and(|event| event.kind.is_access()) {
                 let _ = sender.try_send(());
             }
-        })?;
-        let mut watcher = Self { paths, seen: Contents::new(), hints, system: Some(system) };
+        });
+        // Nodes with many pods run out of inotify instances.
+        let (system, hindrance) = match system {
+            Ok(system) => (Some(system), None),
+            Err(why) => (None, Some(why)),
+        };
+        let mut watcher = Self { paths, seen: Contents::new(), hints, system, hindrance };
         watcher.watch_folders();
         watcher.seen = contents(&watcher.paths);
-        Ok(watcher)
+        watcher
+    }
+
+    /// Why the system watches nothing at all, so that changes are noticed within ten seconds and not at once.
+    #[must_use]
+    pub fn hindrance(&self) -> Option<&dyn std::error::Error> {
+        self.hindrance.as_ref().map(|why| why as &dyn std::error::Error)
     }
 
     /// Waits until something differs from what was there when this was last called (or at the start), and tells
@@ -183,7 +187,7 @@ mod tests {
         let config = folder.path().join("sidecar.yaml");
         fs::write(&config, "a").unwrap();
         fs::write(pacts.join("one.yaml"), "a").unwrap();
-        let mut watcher = Watcher::start(vec![config.clone(), pacts.clone()]).unwrap();
+        let mut watcher = Watcher::start(vec![config.clone(), pacts.clone()]);
         fs::write(&config, "b").unwrap();
         assert_eq!(next(&mut watcher).await, ["sidecar.yaml"]);
         fs::write(pacts.join("two.yaml"), "a").unwrap();
@@ -208,7 +212,7 @@ mod tests {
         symlink("..v1", mount.join("..data")).unwrap();
         symlink("..data/pact.yaml", mount.join("pact.yaml")).unwrap();
         for watched in [mount.to_owned(), mount.join("pact.yaml")] {
-            let mut watcher = Watcher::start(vec![watched]).unwrap();
+            let mut watcher = Watcher::start(vec![watched]);
             let version = format!("..v{}", fs::read_dir(mount).unwrap().count());
             write(&version, &version);
             symlink(&version, mount.join("..data_tmp")).unwrap();
@@ -222,7 +226,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("pact.yaml");
         fs::write(&file, "old").unwrap();
-        let mut watcher = Watcher::start(vec![file.clone()]).unwrap();
+        let mut watcher = Watcher::start(vec![file.clone()]);
         watcher.system = None;
         fs::write(&file, "new").unwrap();
         assert_eq!(next(&mut watcher).await, ["pact.yaml"]);
@@ -233,7 +237,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("pact.yaml");
         fs::write(&file, "same").unwrap();
-        let mut watcher = Watcher::start(vec![file.clone()]).unwrap();
+        let mut watcher = Watcher::start(vec![file.clone()]);
         fs::write(&file, "same").unwrap();
         let quiet = tokio::time::timeout(SETTLE * 3, watcher.changed()).await;
         assert!(quiet.is_err());

@@ -68,41 +68,65 @@ impl Enforcer {
         let observe = |pact: &Arc<Pact>| draft::observed(pact, pact::decide(pact, &part.action, &facts));
         record.observed = governing.observing.iter().map(|pact| observe(pact)).collect();
 
-        let passed = match governing.enforcing {
-            Some(pact) => {
-                let verdict = pact::decide(pact, &part.action, &facts);
-                draft::decide(&mut record, pact, &verdict);
-                let case = Case { pact, part, facts, verdict };
-                self.pass(&mut record, &case, sending).await
-            }
+        let case = governing.enforcing.map(|pact| {
+            let verdict = pact::decide(pact, &part.action, &facts);
+            draft::decide(&mut record, pact, &verdict);
+            Case { pact, part, facts, verdict }
+        });
+        let weighed = match &case {
+            Some(case) => self.weigh(&record, case),
             None => without_enforcing_pact(&mut record),
+        };
+        self.rooms.metrics.decision_took(self.rooms.clock.monotonic().saturating_sub(started));
+        let passed = match (weighed, &case) {
+            (Ok(reserved), Some(case)) => self.wait(&mut record, case, sending).await.map(|()| reserved),
+            (weighed, _) => weighed,
         };
         record.latency.decide = self.rooms.clock.monotonic().saturating_sub(started);
         match passed {
             Ok(reserved) => {
                 tally::decided(&self.rooms.metrics, &record);
-                Ok(Open { record, slot, reserved, started, departed: None })
+                Ok(Open { record, slot, reserved, started, departed: None, answered: None })
             }
             Err(refusal) => Err(self.refuse_action(record, slot, refusal)),
         }
     }
 
-    /// What has to be passed on the way from a verdict to a permit.
-    async fn pass(
-        &self,
-        record: &mut Record,
-        case: &Case<'_>,
-        sending: &Sending,
-    ) -> Result<Reserved, Refusal> {
+    /// What the verdict and the limits say, which takes no waiting.
+    fn weigh(&self, record: &Record, case: &Case<'_>) -> Result<Reserved, Refusal> {
         if case.verdict.ruling == Ruling::Deny {
             return Err(self.denied(record, case));
         }
-        let reserved = self.reserve(record, case)?;
+        self.reserve(record, case)
+    }
+
+    /// What has to be waited for on the way from a verdict to a permit: people, and the disk.
+    async fn wait(&self, record: &mut Record, case: &Case<'_>, sending: &Sending) -> Result<(), Refusal> {
         if case.verdict.ruling == Ruling::Ask {
             self.ask(record, case, sending).await?;
+            self.still_holds(record, case)?;
         }
-        self.record_first(record, case).await?;
-        Ok(reserved)
+        self.record_first(record, case).await
+    }
+
+    /// People take their time: what they said yes to must still be what the pact in force asks, at the tier that the
+    /// agent has by now.
+    fn still_holds(&self, record: &mut Record, case: &Case<'_>) -> Result<(), Refusal> {
+        let pacts = self.pacts.load_full();
+        let tier = self.rooms.tiers.view(case.facts.agent);
+        let facts = Facts { tier: tier.tier, at: self.rooms.clock.now(), ..case.facts };
+        let governing = pacts.governing(case.facts.agent).enforcing;
+        let Some(pact) = governing.filter(|pact| pact.digest() == case.pact.digest()) else {
+            let detail = "the pact has changed since this was asked; ask again".to_owned();
+            return Err(case.refusal(record, Reason::ApprovalRequired, detail));
+        };
+        let verdict = pact::decide(pact, &case.part.action, &facts);
+        if verdict.ruling != Ruling::Deny {
+            return Ok(());
+        }
+        record.tier = Some(draft::tier_seen(&tier));
+        draft::decide(record, pact, &verdict);
+        Err(self.denied(record, &Case { pact, part: case.part, facts, verdict }))
     }
 }
 

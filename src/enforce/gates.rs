@@ -44,7 +44,7 @@ impl Sending {
 }
 
 impl Case<'_> {
-    fn refusal(&self, record: &Record, reason: Reason, detail: String) -> Refusal {
+    pub(super) fn refusal(&self, record: &Record, reason: Reason, detail: String) -> Refusal {
         Refusal {
             pact: Some(self.pact.name().clone()),
             clauses: self.verdict.clauses.clone(),
@@ -108,7 +108,10 @@ impl Enforcer {
         let ticket =
             ticket.map_err(|full| case.refusal(record, Reason::ApprovalRequired, full.to_string()))?;
         let id = ticket.id().clone();
+        record.approval = Some(ApprovalUse { id: id.clone(), answer: ApprovalAnswer::Unanswered });
+        let leaving = self.watch(record.clone());
         let answer = ticket.wait(self.settings.patience).await;
+        leaving.goes_on();
         let (seen, detail) = match answer {
             Answer::Granted(grant) => {
                 tracing::info!(decision = %record.decision, approval = %id, by = grant.by(), "approval used");
@@ -142,6 +145,7 @@ impl Enforcer {
                 }
             };
             Refusal {
+                clauses: Vec::new(),
                 limit: Some(limit),
                 retry_after: exceeded.retry_after,
                 ..case.refusal(record, Reason::RateLimited, detail)
@@ -157,7 +161,9 @@ impl Enforcer {
         let admitted = Record { kind: Kind::Admitted, ..record.clone() };
         let slot = self.rooms.recorder.reserve();
         let slot = slot.map_err(|why| case.refusal(record, Reason::EvidenceUnavailable, why.to_string()))?;
+        let leaving = self.watch(record.clone());
         let written = slot.record_durably(admitted).await;
+        leaving.goes_on();
         written.map_err(|why| case.refusal(record, Reason::EvidenceUnavailable, why.to_string()))
     }
 }

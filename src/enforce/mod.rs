@@ -3,6 +3,7 @@
 mod admit;
 mod draft;
 mod gates;
+mod leaving;
 mod permit;
 mod refusal;
 mod refuse;

@@ -75,6 +75,14 @@ impl Permit {
         }
     }
 
+    /// Says that the upstream has begun its answer.
+    pub fn answered(&mut self) {
+        let now = self.lead.judge.clock().monotonic();
+        if let Some(open) = &mut self.lead.open {
+            open.answered = Some(now);
+        }
+    }
+
     /// The decision that admitted it; of a batch, the first one.
     #[must_use]
     pub fn decision(&self) -> &DecisionId {
@@ -127,6 +135,8 @@ pub(super) struct Open {
     pub started: Duration,
     /// When the first byte left.
     pub departed: Option<Duration>,
+    /// When the head of the upstream's answer was there.
+    pub answered: Option<Duration>,
 }
 
 impl Admission {
@@ -135,11 +145,14 @@ impl Admission {
     }
 
     fn settle(&mut self, settlement: Settlement) {
-        let Some(Open { mut record, slot, reserved, started, departed }) = self.open.take() else {
-            return;
-        };
+        self.end(Kind::Settled, settlement);
+    }
+
+    fn end(&mut self, kind: Kind, settlement: Settlement) {
+        let Some(open) = self.open.take() else { return };
+        let Open { mut record, slot, reserved, started, departed, answered } = open;
         let now = self.judge.clock().monotonic();
-        record.kind = Kind::Settled;
+        record.kind = kind;
         record.at = self.judge.clock().now();
         record.outcome = Some(settlement.outcome);
         record.usage = departed.is_some().then_some(settlement.usage);
@@ -149,7 +162,8 @@ impl Admission {
         if departed.is_some() {
             reserved.spend();
         }
-        tally::settled(&self.judge.rooms.metrics, &record);
+        let head = departed.zip(answered).map(|(from, to)| to.saturating_sub(from));
+        tally::settled(&self.judge.rooms.metrics, &record, head);
         slot.record(record);
     }
 
@@ -160,7 +174,7 @@ impl Admission {
             open.record.reason = Some(reason);
             open.departed = None;
         }
-        self.settle(Settlement::of(Outcome::Refused));
+        self.end(Kind::Refused, Settlement::of(Outcome::Refused));
         Refused { reply: self.reply.clone(), refusal }
     }
 
@@ -168,8 +182,7 @@ impl Admission {
     pub(super) fn withhold(mut self) -> Refused {
         let detail = "nothing of this batch was sent, because another message in it was refused";
         let mut refusal = Refusal::plain(self.decision.clone(), Reason::Denied, detail.to_owned());
-        if let Some(open) = &mut self.open {
-            open.record.effect = Effect::Refused;
+        if let Some(open) = &self.open {
             refusal.pact = open.record.pact.as_ref().map(|pact| pact.name.clone());
         }
         self.settle(Settlement::of(Outcome::NotSent));

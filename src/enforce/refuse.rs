@@ -64,7 +64,7 @@ impl Enforcer {
     }
 
     /// The recorder counts what it could not take.
-    fn unrecorded(&self, why: &str) {
+    pub(super) fn unrecorded(&self, why: &str) {
         tracing::error!("an attempt could not be recorded: {why}");
     }
 
@@ -76,8 +76,11 @@ impl Enforcer {
         if let (Reason::TierTooLow, Some(needs)) = (reason, verdict.needs_tier) {
             detail.push_str(&format!(" needs tier `{needs}`, and the agent is on `{}`", facts.tier));
         }
+        // The detail says what a call lacks that only lacks a tier.
+        let instead =
+            (reason != Reason::TierTooLow).then(|| pact::allowed_instead(pact, &part.action, facts));
         Refusal {
-            instead: pact::allowed_instead(pact, &part.action, facts),
+            instead: instead.flatten(),
             pact: Some(pact.name().clone()),
             clauses: verdict.clauses.clone(),
             tier: Some(facts.tier),

@@ -11,7 +11,6 @@ pub(super) fn decided(metrics: &Metrics, record: &Record) {
     let pact = record.pact.as_ref().map(|pact| &pact.name);
     let effect = effect(record);
     metrics.decided(pact, record.clauses.first(), record.action.dialect, record.verdict, effect);
-    metrics.decision_took(record.latency.decide);
     match (effect, record.reason) {
         (Effect::Refused, Some(reason)) => metrics.refused(reason),
         (Effect::Sent, Some(_)) if record.verdict != Ruling::Ask => metrics.failed_open(FailOpen::Observe),
@@ -24,18 +23,18 @@ pub(super) fn decided(metrics: &Metrics, record: &Record) {
     }
 }
 
-/// Counts the end of a call.
-pub(super) fn settled(metrics: &Metrics, record: &Record) {
+/// Counts the end of a call. `head`: how long the upstream took to begin its answer, where it did.
+pub(super) fn settled(metrics: &Metrics, record: &Record, head: Option<Duration>) {
     let took = record.latency.total.unwrap_or(Duration::ZERO);
     metrics.request_took(record.action.dialect, effect(record), took);
     let upstream = record.upstream.as_ref();
     if let Some(Outcome::UpstreamFailed { what }) = record.outcome {
         metrics.upstream_failed(upstream, what.name());
     }
-    let (Some(usage), Some(time)) = (&record.usage, record.latency.upstream) else {
-        return;
-    };
-    metrics.upstream_took(upstream, time);
+    if let Some(time) = head {
+        metrics.upstream_took(upstream, time);
+    }
+    let Some(usage) = &record.usage else { return };
     metrics.used(upstream, usage);
     if record.coverage.request == Seen::Unread {
         metrics.opaque_connected();

@@ -137,13 +137,15 @@ pub(super) fn record(
     Ok(read)
 }
 
-/// What must hold between members.
+/// What must hold between members. A permit that is taken back is a settled call whose effect is `refused`.
 fn agrees(record: &Record) -> Result<(), Unsound> {
-    let refused = matches!(record.outcome, Some(Outcome::Refused));
-    let fits = match record.kind {
-        Kind::Admitted => record.effect == Effect::Sent && record.outcome.is_none(),
-        Kind::Settled => record.effect == Effect::Sent && record.outcome.is_some() && !refused,
-        Kind::Refused => record.effect == Effect::Refused && refused,
+    let is_sent = record.effect == Effect::Sent;
+    let fits = match (record.kind, record.outcome) {
+        (Kind::Admitted, None) => is_sent,
+        (Kind::Refused | Kind::Settled, Some(Outcome::Refused)) => !is_sent,
+        (Kind::Settled, Some(Outcome::NotSent)) => true,
+        (Kind::Settled, Some(_)) => is_sent,
+        (Kind::Admitted, Some(_)) | (Kind::Refused | Kind::Settled, _) => false,
     };
     if !fits {
         return Err(Unsound::Member { member: "outcome" });

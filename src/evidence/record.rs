@@ -34,7 +34,7 @@ pub struct Record {
     pub pact: Option<PactRef>,
     /// What that pact said.
     pub verdict: Ruling,
-    /// What was done.
+    /// What was done. A settled call whose permit was taken back before anything left is `refused`.
     pub effect: Effect,
     /// Why it did not simply go through; for a settled call under an observing pact, why it would not have.
     pub reason: Option<Reason>,

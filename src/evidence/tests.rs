@@ -125,6 +125,13 @@ fn samples() -> Vec<Record> {
         Outcome::Abandoned,
     ];
     all.extend(outcomes.map(settled));
+    // Permits taken back: on the way out, and because another message of the batch was refused.
+    all.extend([Outcome::Refused, Outcome::NotSent].map(|outcome| Record {
+        effect: Effect::Refused,
+        reason: Some(Reason::AddressForbidden),
+        usage: None,
+        ..settled(outcome)
+    }));
     all
 }
 

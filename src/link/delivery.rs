@@ -38,15 +38,24 @@ enum Stand {
     Through(u64),
 }
 
+/// How much is sent at once. A single record is sent however large it is.
+#[derive(Clone, Copy, Debug)]
+struct Batch {
+    records_max: usize,
+    bytes_max: usize,
+}
+
 impl Delivery {
     /// Delivers until `shutdown`, then what is left, as far as the farewell reaches.
     pub(super) async fn run(self, shutdown: CancellationToken) {
         let mut backoff = Backoff::new(self.settings.pause_max);
         let mut teller = Teller::new("the delivery of evidence");
         let mut stand = Stand::Unknown;
+        let mut batch =
+            Batch { records_max: self.settings.batch_records_max, bytes_max: self.settings.batch_bytes_max };
         while !shutdown.is_cancelled() {
             let step = tokio::select! {
-                step = self.step(stand, true) => step,
+                step = self.step(stand, batch, true) => step,
                 () = shutdown.cancelled() => break,
             };
             stand = match step {
@@ -61,6 +70,10 @@ impl Delivery {
                 Err(trouble) => {
                     self.note(&trouble);
                     teller.trouble(&trouble);
+                    if trouble.is_too_large() {
+                        // Something between us takes less than the collector does.
+                        batch.bytes_max = (batch.bytes_max / 2).max(1);
+                    }
                     let pause = backoff.pause(trouble.retry_after());
                     tokio::select! {
                         () = tokio::time::sleep(pause) => {}
@@ -71,29 +84,32 @@ impl Delivery {
             };
         }
         // An error ends it: what is left stays in the spool.
-        let _ = tokio::time::timeout(self.settings.farewell, self.finish()).await;
+        let _ = tokio::time::timeout(self.settings.farewell, self.finish(batch)).await;
         self.counters.delivering.store(false, Ordering::Relaxed);
     }
 
-    async fn finish(&self) -> Result<(), Trouble> {
+    async fn finish(&self, batch: Batch) -> Result<(), Trouble> {
         let mut stand = Stand::Unknown;
         while self.recorder.acknowledged() < self.recorder.durable() {
-            (stand, _) = self.step(stand, false).await?;
+            (stand, _) = self.step(stand, batch, false).await?;
         }
         Ok(())
     }
 
     /// One exchange. Returns where the collector stands now, and whether it took something. Dropped half way, it
     /// leaves nothing behind that the next one would not find out.
-    async fn step(&self, stand: Stand, may_wait: bool) -> Result<(Stand, bool), Trouble> {
+    async fn step(&self, stand: Stand, batch: Batch, may_wait: bool) -> Result<(Stand, bool), Trouble> {
         let Stand::Through(held) = stand else {
             return Ok((Stand::Through(self.ask_position().await?), false));
         };
         if may_wait {
             self.recorder.wait_new(held).await;
-            tokio::time::sleep(self.settings.gather).await;
+            let waiting = usize::try_from(self.recorder.durable().saturating_sub(held)).unwrap_or(usize::MAX);
+            if waiting < batch.records_max {
+                tokio::time::sleep(self.settings.gather).await;
+            }
         }
-        let entries = self.read(held, self.settings.batch_records_max).await?;
+        let entries = self.read(held, batch).await?;
         let Some(first) = entries.first() else { return Ok((stand, false)) };
         if first.sequence != held.saturating_add(1) {
             self.declare_gap(held, first).await?;
@@ -112,7 +128,7 @@ impl Delivery {
             return Err(Trouble::Ahead { theirs, ours });
         }
         if theirs > self.recorder.acknowledged() {
-            let last = self.read(theirs.saturating_sub(1), 1).await?;
+            let last = self.read(theirs.saturating_sub(1), Batch { records_max: 1, bytes_max: 1 }).await?;
             let same = last
                 .first()
                 .is_some_and(|last| last.sequence == theirs && Digest::of(&last.bytes) == position.head);
@@ -184,10 +200,9 @@ impl Delivery {
     }
 
     /// Reads from the spool, on a thread that may wait.
-    async fn read(&self, after: u64, records_max: usize) -> Result<Vec<Entry>, SpoolError> {
+    async fn read(&self, after: u64, batch: Batch) -> Result<Vec<Entry>, SpoolError> {
         let recorder = Arc::clone(&self.recorder);
-        let bytes_max = self.settings.batch_bytes_max;
-        let read = move || recorder.read_after(after, records_max, bytes_max);
+        let read = move || recorder.read_after(after, batch.records_max, batch.bytes_max);
         match tokio::task::spawn_blocking(read).await {
             Ok(read) => read,
             // The runtime is going down: there is nobody to deliver for.

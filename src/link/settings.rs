@@ -36,7 +36,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The settings that suit most: batches of 500 records or 1 MiB, gathered for 50 ms; 30 s of patience, 15 s of
+    /// The settings that suit most: batches of 500 records or 512 KiB, gathered for 50 ms; 30 s of patience, 15 s of
     /// silence, pauses up to 30 s, 5 s of farewell.
     #[must_use]
     pub const fn new(url: Url, token: Secret, public_key: PublicKey, roots: TrustRoots) -> Self {
@@ -46,7 +46,7 @@ impl Settings {
             public_key,
             roots,
             batch_records_max: 500,
-            batch_bytes_max: 1 << 20,
+            batch_bytes_max: 512 << 10,
             gather: Duration::from_millis(50),
             patience: Duration::from_secs(30),
             silence_max: Duration::from_secs(15),

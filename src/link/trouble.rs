@@ -47,6 +47,11 @@ impl Trouble {
         matches!(self, Self::Status { status, .. } if status.is_client_error() && *status != StatusCode::TOO_MANY_REQUESTS)
     }
 
+    /// Whether what was sent was too much at once.
+    pub(super) fn is_too_large(&self) -> bool {
+        matches!(self, Self::Status { status, .. } if *status == StatusCode::PAYLOAD_TOO_LARGE)
+    }
+
     /// Whether a person has to look: waiting alone will hardly help.
     pub(super) const fn needs_a_person(&self) -> bool {
         match self {

@@ -48,6 +48,12 @@ impl Drain {
         self.stop.cancelled()
     }
 
+    /// Whether the deadline of the drain has passed.
+    #[must_use]
+    pub fn is_cutting(&self) -> bool {
+        self.cut.is_cancelled()
+    }
+
     /// Resolves when the deadline of the drain has passed.
     pub fn cutting(&self) -> WaitForCancellationFuture<'_> {
         self.cut.cancelled()

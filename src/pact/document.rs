@@ -5,8 +5,9 @@ use std::ops::Range;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::options::MergeKeyPolicy;
-use serde_saphyr::{Location, Spanned};
+use serde_saphyr::{Error, Location, Spanned};
 
 use crate::domain::{Decimal, Json};
 use crate::pact::diagnostics::{Diagnostic, File};
@@ -76,20 +77,37 @@ pub fn read(file: &File) -> Result<Node, Diagnostic> {
     }
 }
 
-fn unreadable(file: &File, error: &serde_saphyr::Error) -> Diagnostic {
+fn unreadable(file: &File, error: &Error) -> Diagnostic {
     let place = error.location().map_or(0..0, |at| place_of(at, file.text()));
-    let said = error.without_snippet().to_string();
-    let first = said.lines().next().unwrap_or("this is not YAML").to_owned();
-    let bounded = first.contains("budget") || first.contains("limit");
-    let remedy = match first {
-        _ if first.contains("duplicate") => "keep one of the two",
-        _ if first.contains("anchor") || first.contains("alias") || first.contains("merge") => {
-            "write the value out: anchors, aliases and merge keys are not read"
+    let error = error.without_snippet();
+    let (message, remedy) = match error {
+        Error::DuplicateMappingKey { key: Some(key), .. } => {
+            (format!("`{}` stands twice", shorten(key)), "keep one of the two")
         }
-        _ if bounded => "write the file plainer: it nests too deeply, is too large, or uses anchors",
-        _ => "correct the YAML here",
+        Error::MergeKeyNotAllowed { .. }
+        | Error::UnknownAnchor { .. }
+        | Error::Budget { breach: BudgetBreach::Anchors { .. } | BudgetBreach::Aliases { .. }, .. } => {
+            ("anchors, aliases and merge keys are not read".to_owned(), "write the value out")
+        }
+        Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => {
+            (format!("the file nests deeper than {DEPTH_MAX} levels"), "write it plainer")
+        }
+        Error::Budget { .. } => ("the file holds too much".to_owned(), "split it into several"),
+        Error::MultipleDocuments { .. } => {
+            ("the file holds more than one document".to_owned(), "write one file for each")
+        }
+        Error::UnsupportedTag { .. } => ("tags are not read".to_owned(), "write the value without `!`"),
+        Error::Eof { .. } => {
+            ("the file is empty".to_owned(), "write `apiVersion: pactgate.dev/v1`, and so on")
+        }
+        other => {
+            let said = other.to_string();
+            let first = said.lines().next().unwrap_or_default();
+            let first = first.split(" at line ").next().unwrap_or_default();
+            (format!("not readable as YAML: {first}"), "correct the YAML here")
+        }
     };
-    Diagnostic::error(file, place, format!("not readable as YAML: {first}")).remedy(remedy)
+    Diagnostic::error(file, place, message).remedy(remedy)
 }
 
 /// The tree as the YAML reader hands it over, before scalars are cut from the text.
@@ -204,9 +222,20 @@ fn scalar(text: &str, place: &Place, read: Option<String>) -> Value {
 
 fn place_of(at: Location, text: &str) -> Place {
     let number = |value: Option<u64>| value.and_then(|v| usize::try_from(v).ok()).unwrap_or(0);
-    let start = number(at.span().byte_offset()).min(text.len());
+    let start = match at.span().byte_offset() {
+        Some(offset) => number(Some(offset)).min(text.len()),
+        None => offset_of(number(Some(at.line())), number(Some(at.column())), text),
+    };
     let end = (start + number(at.span().byte_len())).min(text.len());
     start..end
+}
+
+/// The byte offset of a line and a column, both from 1.
+fn offset_of(line: usize, column: usize, text: &str) -> usize {
+    let before: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+    let rest = text.get(before..).unwrap_or_default();
+    let within = rest.char_indices().nth(column.saturating_sub(1)).map_or(rest.len(), |(at, _)| at);
+    before + within
 }
 
 impl Node {

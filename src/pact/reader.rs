@@ -19,6 +19,7 @@ use crate::pact::document::{Node, Place, Value, shorten};
 const AT: &str = "\0at";
 const MANY: &str = "\0many";
 const CONSTANT: &str = "\0constant";
+const NUMBER: &str = "\0number";
 
 /// A value with its place. Holds nothing where what stood there could not be read; that has been reported.
 #[derive(Clone, Debug)]
@@ -111,7 +112,9 @@ impl<'a> Reader<'a> {
     fn locate<T>(self, result: Result<T, Problem>) -> Result<T, Problem> {
         result.map_err(|problem| match problem.noted {
             true => problem,
-            false => self.note(&self.node.place, &problem.message, None),
+            false => {
+                self.note(&self.node.place, &problem.message, Some("correct what stands here".to_owned()))
+            }
         })
     }
 
@@ -217,6 +220,10 @@ impl<'de> Deserializer<'de> for Reader<'de> {
         match (name, &self.node.value) {
             (AT, _) => visitor.visit_seq(Placed { reader: self, next: 0 }),
             (CONSTANT, _) => self.constant(visitor),
+            (NUMBER, _) => match self.node.json() {
+                Ok(Json::Number(_)) | Err(_) => self.constant(visitor),
+                Ok(_) => Err(self.wrong("a number", "write digits without quotes, such as `100` or `0.5`")),
+            },
             (MANY, Value::List(items)) => visitor.visit_seq(Items { reader: self, rest: items.iter() }),
             (MANY, _) => {
                 visitor.visit_seq(Items { reader: self, rest: std::slice::from_ref(self.node).iter() })
@@ -448,23 +455,10 @@ impl<'de> Visitor<'de> for ConstantVisitor {
 
 impl<'de> Deserialize<'de> for Number {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_newtype_struct(CONSTANT, NumberVisitor)
-    }
-}
-
-struct NumberVisitor;
-
-impl<'de> Visitor<'de> for NumberVisitor {
-    type Value = Number;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a number")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, parts: A) -> Result<Number, A::Error> {
-        match ConstantVisitor.visit_seq(parts)?.0 {
-            Json::Number(number) => Ok(Number(number)),
-            other => Err(de::Error::custom(format_args!("expected a number, found a {}", other.kind()))),
+        match deserializer.deserialize_newtype_struct(NUMBER, ConstantVisitor)? {
+            Constant(Json::Number(number)) => Ok(Self(number)),
+            // Not reached: the reader hands over numbers only.
+            Constant(other) => Err(de::Error::custom(format_args!("found a {}", other.kind()))),
         }
     }
 }

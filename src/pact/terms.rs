@@ -52,6 +52,8 @@ pub struct Clause {
     pub asks_below: bool,
     /// Who may say yes.
     pub approvers: Vec<String>,
+    /// Whether it has no `where`, no `when` and no `tier`.
+    pub is_unconditional: bool,
 }
 
 /// What an allow or ask clause opens for the messages a protocol needs.
@@ -121,12 +123,6 @@ impl Clause {
             Some(floor) if tier < floor => self.asks_below.then_some(Ruling::Ask),
             _ => Some(self.ruling),
         }
-    }
-
-    /// Whether it holds for every action that its selector picks.
-    #[must_use]
-    pub fn is_unconditional(&self) -> bool {
-        self.constraints.is_empty() && self.condition.is_none() && self.floor.is_none()
     }
 
     /// Whether it reads arguments or other fields of the action.

@@ -12,6 +12,7 @@ use crate::evidence::{Proof, Traceparent};
 use crate::proxy::Proxy;
 use crate::proxy::exchange::Answer;
 use crate::proxy::route::{Origin, Routes};
+use crate::telemetry::Port;
 
 /// One way in. Made per listener, and per intercepted tunnel.
 #[derive(Clone, Debug)]
@@ -40,6 +41,16 @@ pub(super) enum Way {
         /// Its port.
         port: u16,
     },
+}
+
+impl Way {
+    /// The kind of listener, as metrics know it.
+    pub(super) const fn port(&self) -> Port {
+        match self {
+            Self::Reverse => Port::Reverse,
+            Self::Forward | Self::Intercepted { .. } => Port::Forward,
+        }
+    }
 }
 
 /// A request that names no place, or several.

@@ -12,8 +12,10 @@ use crate::net::{Body, Place};
 use crate::proxy::entry::Entry;
 use crate::proxy::lingering::Lingering;
 use crate::proxy::refusal_response::{self, Failure};
+use crate::proxy::response_tap::Held;
 use crate::proxy::route::Origin;
 use crate::proxy::{Proxy, body, headers, response_tap, switch, upstream};
+use crate::telemetry::InFlight;
 
 /// What the agent gets where the upstream's own answer does not reach it.
 pub(super) enum Answer {
@@ -39,7 +41,8 @@ pub(super) async fn exchange(
     place: Option<Arc<Place>>,
     request: Request<Incoming>,
 ) -> Response<Body> {
-    match attempt(proxy, entry, place, request).await {
+    let in_flight = proxy.enforcer.metrics().in_flight(entry.way.port());
+    match attempt(proxy, entry, place, request, in_flight).await {
         Ok(response) => response,
         Err(instead) => answer(instead),
     }
@@ -58,6 +61,7 @@ async fn attempt(
     entry: &Entry,
     place: Option<Arc<Place>>,
     mut request: Request<Incoming>,
+    in_flight: InFlight,
 ) -> Result<Response<Body>, Answer> {
     let routes = proxy.routes.load_full();
     let upgrade = hyper::upgrade::on(&mut request);
@@ -97,14 +101,15 @@ async fn attempt(
     let permit = admitted.map_err(|parts| Answer::Refused { parts, batch })?;
 
     // 6. Send it with the permit.
-    let (permit, response) = upstream::send(&routes, permit, batch).await?;
+    let (permit, response) = upstream::send(proxy, &routes, permit, batch).await?;
 
     // 7. and 8. Tap the response while it streams; at its end the tap settles the permit.
     if switch::is_switch(&response) {
         return Ok(switch::switch(proxy, permit, place, upgrade, response));
     }
     let idle = routes.idle(&origin);
-    Ok(response_tap::tap(&entry.way, &origin, permit, response, sent_bytes, idle))
+    let held = Held::new(Arc::clone(proxy), permit, in_flight);
+    Ok(response_tap::tap(&entry.way, &origin, held, response, sent_bytes, idle))
 }
 
 /// What cannot be read is refused in the dialect of the place it was meant for, and the attempt is on record.
@@ -115,6 +120,7 @@ fn refuse_unreadable(proxy: &Proxy, caller: &Caller, origin: &Origin, what: Unre
         name: what.attempted,
         dialect: origin.dialect(),
     };
+    proxy.enforcer.metrics().unreadable(what.problem.name());
     let detail = format!("{} ({})", what.detail, what.problem.name());
     let refusal = Refusal {
         status: Some(what.problem.status()),

@@ -29,7 +29,7 @@ pub use route::{Elsewhere, Routes, Upstream};
 use crate::classify;
 use crate::domain::AgentId;
 use crate::enforce::Enforcer;
-use crate::evidence::Proof;
+use crate::evidence::{CutCause, Outcome, Proof};
 use crate::net::{Accepted, Connections, Dialer, Drain, Listener, Server};
 use crate::proxy::entry::{Entry, Way};
 
@@ -101,6 +101,11 @@ pub struct Proxy {
 }
 
 impl Proxy {
+    /// Why a call ends whose task is dropped.
+    fn dropped(&self) -> Outcome {
+        if self.drain.is_cutting() { Outcome::Cut { why: CutCause::Drain } } else { Outcome::ClientGone }
+    }
+
     /// Serves a listener until the drain begins.
     pub async fn run(self: Arc<Self>, listener: Listener, settings: ListenerSettings) {
         let name = format!("{} {}", settings.mode.name(), listener.address());
@@ -119,6 +124,7 @@ impl Proxy {
 }
 
 async fn serve(proxy: Arc<Proxy>, entry: Arc<Entry>, accepted: Accepted) {
+    proxy.enforcer.metrics().connected(entry.way.port());
     let Accepted { stream, place, .. } = accepted;
     let service = service_fn(|request: http::Request<hyper::body::Incoming>| {
         let (proxy, entry, place) = (Arc::clone(&proxy), Arc::clone(&entry), Arc::clone(&place));

@@ -1,6 +1,7 @@
 //! The response as it streams: read, never held up; at its end, however that comes, the permit is settled.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -14,15 +15,17 @@ use crate::domain::{Dialect, Usage};
 use crate::enforce::{Permit, Settlement};
 use crate::evidence::{CutCause, Outcome, Seen, UpstreamFailure};
 use crate::net::{Body, BodyBounds, BodyError, BoxError, TimedBody};
+use crate::proxy::Proxy;
 use crate::proxy::entry::Way;
 use crate::proxy::headers::{self, DECISION};
 use crate::proxy::route::Origin;
+use crate::telemetry::InFlight;
 
 /// Passes a response on, with a tap on its body that holds the permit.
 pub(super) fn tap(
     way: &Way,
     origin: &Origin,
-    permit: Permit,
+    held: Held,
     response: Response<Incoming>,
     sent_bytes: u64,
     idle: Duration,
@@ -31,7 +34,7 @@ pub(super) fn tap(
     let encoded = head.headers.contains_key(header::CONTENT_ENCODING);
     headers::strip_response(&mut head.headers);
     keep_inside(way, origin, &mut head.headers);
-    if let Ok(id) = HeaderValue::from_str(permit.decision().as_str()) {
+    if let Ok(id) = HeaderValue::from_str(held.permit.decision().as_str()) {
         head.headers.insert(DECISION, id);
     }
     let dialect = origin.dialect();
@@ -45,7 +48,7 @@ pub(super) fn tap(
         sent: sent_bytes,
         received: 0,
         usage,
-        permit: Some(permit),
+        held: Some(held),
     };
     if tapped.body.is_end_stream() {
         tapped.settle(None);
@@ -77,12 +80,26 @@ struct Tapped {
     received: u64,
     usage: Option<UsageTap>,
     /// Empty once it is settled.
-    permit: Option<Permit>,
+    held: Option<Held>,
+}
+
+/// What is held until the answer has ended.
+pub(super) struct Held {
+    proxy: Arc<Proxy>,
+    permit: Permit,
+    /// The call counts as being answered.
+    _in_flight: InFlight,
+}
+
+impl Held {
+    pub(super) fn new(proxy: Arc<Proxy>, permit: Permit, in_flight: InFlight) -> Self {
+        Self { proxy, permit, _in_flight: in_flight }
+    }
 }
 
 impl Tapped {
     fn settle(&mut self, broken: Option<Outcome>) {
-        let Some(permit) = self.permit.take() else { return };
+        let Some(Held { permit, .. }) = self.held.take() else { return };
         let reads = self.usage.is_some();
         let seen = self.usage.take().map(UsageTap::finish).unwrap_or_default();
         permit.settle(Settlement {
@@ -145,10 +162,12 @@ fn broken(error: &BodyError) -> Outcome {
     }
 }
 
-/// The agent hung up, or the listener is going down.
+/// The agent hung up, or the drain's deadline came.
 impl Drop for Tapped {
     fn drop(&mut self) {
+        let Some(held) = &self.held else { return };
         let ended = self.body.is_end_stream();
-        self.settle((!ended).then_some(Outcome::ClientGone));
+        let outcome = (!ended).then(|| held.proxy.dropped());
+        self.settle(outcome);
     }
 }

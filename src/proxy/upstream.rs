@@ -10,7 +10,8 @@ use crate::classify::{Call, Part, Reply};
 use crate::domain::{Dialect, Reason};
 use crate::enforce::{Outbound, Permit, Settlement};
 use crate::evidence::{Outcome, UpstreamFailure};
-use crate::net::{Body, Failure as NetFailure};
+use crate::net::{Body, ClientError, Failure as NetFailure};
+use crate::proxy::Proxy;
 use crate::proxy::exchange::Answer;
 use crate::proxy::headers::CREDENTIALS;
 use crate::proxy::refusal_response::Failure;
@@ -67,6 +68,7 @@ fn uri(origin: &Origin, path_and_query: &str) -> Uri {
 /// # Errors
 /// What the agent is told instead. The permit is settled then.
 pub(super) async fn send(
+    proxy: &Proxy,
     routes: &Routes,
     mut permit: Permit,
     batch: bool,
@@ -81,9 +83,42 @@ pub(super) async fn send(
         request.headers_mut().insert(name.clone(), value.clone());
     }
     permit.departed();
-    match client.request(request).await {
-        Ok(response) => Ok((permit, response)),
-        Err(error) => Err(unanswered(permit, error.failure(), batch)),
+    let awaiting = Awaiting { proxy, permit: Some(permit) };
+    let answered = client.request(request).await;
+    awaiting.ended(answered, batch)
+}
+
+/// A permit whose call waits for an answer. Dropped when nobody waits any more.
+struct Awaiting<'a> {
+    proxy: &'a Proxy,
+    /// Empty once the wait has ended.
+    permit: Option<Permit>,
+}
+
+impl Awaiting<'_> {
+    fn ended(
+        mut self,
+        answered: Result<Response<Incoming>, ClientError>,
+        batch: bool,
+    ) -> Result<(Permit, Response<Incoming>), Answer> {
+        let Some(mut permit) = self.permit.take() else {
+            return Err(Answer::Refused { parts: Vec::new(), batch });
+        };
+        match answered {
+            Ok(response) => {
+                permit.answered();
+                Ok((permit, response))
+            }
+            Err(error) => Err(unanswered(permit, error.failure(), batch)),
+        }
+    }
+}
+
+impl Drop for Awaiting<'_> {
+    fn drop(&mut self) {
+        if let Some(permit) = self.permit.take() {
+            permit.settle(Settlement::of(self.proxy.dropped()));
+        }
     }
 }
 

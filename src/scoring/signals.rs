@@ -64,7 +64,7 @@ pub fn mark(weights: &Weights, attempt: &Attempt) -> Mark {
     }
     match (attempt.reason, attempt.sent) {
         (Some(reason), false) => refused(weights, reason),
-        (Some(_), true) if attempt.ruling == Ruling::Deny => nothing("a pact on trial does not judge"),
+        (_, true) if attempt.ruling == Ruling::Deny => nothing("a pact on trial does not judge"),
         (None, false) => nothing("the call was not sent, for no reason of the agent's"),
         (_, true) if attempt.housekeeping => nothing("housekeeping of a protocol earns nothing"),
         (_, true) => match attempt.ending {

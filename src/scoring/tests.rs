@@ -194,6 +194,8 @@ fn what_is_not_the_agents_doing_weighs_nothing() {
     check(Attempt { housekeeping: true, ..sent }, Weight::Nothing);
     let trial = Attempt { ruling: Ruling::Deny, reason: Some(Reason::Denied), ..sent };
     check(trial, Weight::Nothing);
+    check(Attempt { reason: None, ..trial }, Weight::Nothing);
+    check(Attempt { sent: false, reason: None, ending: Ending::Broken, ..sent }, Weight::Nothing);
     let granted = Attempt { ruling: Ruling::Ask, reason: Some(Reason::ApprovalRequired), ..sent };
     check(granted, Weight::Good);
 }
@@ -242,13 +244,17 @@ fn reasons_are_sentences_with_their_numbers() {
 
 /// Gap in seconds before it, and what it weighs.
 fn steps() -> impl Strategy<Value = Vec<(u64, Weight)>> {
-    let weight = prop_oneof![
-        6 => Just(Weight::Good),
-        2 => (1_u32..=2_000).prop_map(Weight::Bad),
-        1 => Just(Weight::Nothing),
-    ];
-    let gap = prop_oneof![8 => 0_u64..60, 1 => 0_u64..7_200, 1 => 0_u64..400_000];
-    prop::collection::vec((gap, weight), 1..120)
+    let of = |good: u32, bad: u32| {
+        let weight = prop_oneof![
+            good => Just(Weight::Good),
+            bad => (1_u32..=2_000).prop_map(Weight::Bad),
+            1 => Just(Weight::Nothing),
+        ];
+        let gap = prop_oneof![8 => 0_u64..60, 1 => 0_u64..7_200, 1 => 0_u64..400_000];
+        prop::collection::vec((gap, weight), 1..120)
+    };
+    // Honest agents, doubtful ones, and hopeless ones.
+    prop_oneof![of(8, 1), of(4, 2), of(1, 8)]
 }
 
 fn observations(steps: &[(u64, Weight)]) -> Vec<Observation> {
@@ -270,9 +276,25 @@ fn fold(weights: &Weights, observations: &[Observation]) -> State {
     state
 }
 
-/// Quick rises, so that the properties see all tiers.
+/// Low cuts and quick rises, so that the properties see all tiers.
 fn quick() -> Weights {
-    Weights { standard_dwell_s: 600.0, trusted_dwell_s: 1_200.0, standard_samples: 8.0, ..Weights::default() }
+    let weights = Weights {
+        loss_aversion: 1.0,
+        suspended_upper: 0.4,
+        suspended_failures: 5.0,
+        suspended_observations: 6.0,
+        restricted_upper: 0.6,
+        standard_lower: 0.6,
+        standard_samples: 8.0,
+        standard_dwell_s: 600.0,
+        trusted_lower: 0.65,
+        trusted_samples: 15.0,
+        trusted_dwell_s: 1_200.0,
+        suspended_dwell_s: 1_200.0,
+        ..Weights::default()
+    };
+    assert_eq!(weights.problems(), Vec::<String>::new());
+    weights
 }
 
 proptest! {

@@ -43,10 +43,12 @@ enum Asleep {
 }
 
 /// The queue between callers and the writing thread.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Queue {
     inside: Mutex<Inside>,
     wake: Condvar,
+    /// So many records need not gather any longer.
+    enough: usize,
 }
 
 /// What was taken beside the records.
@@ -58,6 +60,10 @@ pub(super) struct Taken {
 }
 
 impl Queue {
+    pub(super) fn new(enough: usize) -> Self {
+        Self { inside: Mutex::default(), wake: Condvar::new(), enough }
+    }
+
     fn inside(&self) -> MutexGuard<'_, Inside> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -71,7 +77,8 @@ impl Queue {
         let urgent = item.waiter.is_some();
         inside.urgent |= urgent;
         inside.items.push_back(item);
-        self.wake_for(inside, urgent);
+        let is_enough = inside.items.len() >= self.enough;
+        self.wake_for(inside, urgent || is_enough);
         if let Some((waiter, why)) = refused {
             let _ = waiter.send(Err(why));
         }
@@ -115,22 +122,25 @@ impl Queue {
     }
 
     /// Waits for something to do, for `patience` at most; lets records gather for `gather` unless somebody waits
-    /// or `enough` are there; then moves all records to the end of `into`.
+    /// or enough are there; then moves all records to the end of `into`.
     pub(super) fn take(
         &self,
         patience: Option<Duration>,
         gather: Duration,
-        enough: usize,
         into: &mut VecDeque<Item>,
     ) -> Taken {
         let mut inside = self.inside();
         if inside.items.is_empty() && !inside.urgent && !inside.nudged && !inside.stop {
             inside = self.sleep(inside, Asleep::UntilAnything, patience);
         }
-        if !inside.items.is_empty() && inside.items.len() < enough && !inside.urgent && !inside.stop {
+        if !inside.items.is_empty() && inside.items.len() < self.enough && !inside.urgent && !inside.stop {
             inside = self.sleep(inside, Asleep::UntilUrgent, Some(gather));
         }
-        into.append(&mut inside.items);
+        if into.is_empty() {
+            std::mem::swap(into, &mut inside.items);
+        } else {
+            into.append(&mut inside.items);
+        }
         inside.nudged = false;
         let urgent = std::mem::take(&mut inside.urgent);
         Taken { flushes: std::mem::take(&mut inside.flushes), urgent, stop: inside.stop }

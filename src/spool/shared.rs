@@ -63,7 +63,7 @@ impl Shared {
     ) -> Self {
         let bytes = segments.iter().map(|segment| segment.bytes).sum();
         Self {
-            queue: Queue::default(),
+            queue: Queue::new((settings.queue_max / 2).max(1)),
             outstanding: AtomicUsize::new(0),
             queue_max: settings.queue_max,
             bytes_max: settings.bytes_max,

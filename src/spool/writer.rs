@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::domain::{Digest, SharedClock};
-use crate::evidence::{Chain, Gap};
+use crate::evidence::{Chain, Gap, Unsound, read};
 use crate::spool::disk::Disk;
 use crate::spool::note::{ACKNOWLEDGED, CLOSED, Note};
 use crate::spool::queue::{Item, Waiter};
@@ -24,7 +24,7 @@ pub(super) const UNSYNCED_BYTES_MAX: usize = 2 << 20;
 /// How often the acknowledged position is noted when it frees no segment.
 const NOTE_EVERY: Duration = Duration::from_secs(1);
 /// How soon a failed disk is tried again, at first and at most.
-const RETRY_FIRST: Duration = Duration::from_millis(50);
+const RETRY_FIRST: Duration = Duration::from_millis(10);
 const RETRY_LAST: Duration = Duration::from_secs(5);
 
 /// Records that are sealed and not yet durable. Kept in memory until they are, so that a failed write can be
@@ -90,9 +90,7 @@ impl Writer {
     /// Works until it is told to stop, then closes the log.
     pub(super) fn run(mut self) {
         loop {
-            let enough = (self.queue_max / 2).max(1);
-            let taken =
-                self.shared.queue.take(self.patience(), self.sync.gather(), enough, &mut self.backlog);
+            let taken = self.shared.queue.take(self.patience(), self.sync.gather(), &mut self.backlog);
             let done = self.work_off(taken.urgent || taken.stop);
             let answer = done.as_ref().copied().map_err(reason);
             for waiter in taken.flushes {
@@ -150,9 +148,18 @@ impl Writer {
         let lost = self.shared.lost_untold.swap(0, Ordering::AcqRel);
         self.chain.tell(Gap { lost, ..Gap::default() });
         let now = self.clock.now();
+        let from = self.pending.frames.len();
         segment::frame(&mut self.pending.frames, |out| self.chain.seal_into(out, &item.record, now));
+        // A record that the collector cannot read would hold up all behind it.
+        debug_assert_eq!(self.read_back(from), Ok(self.chain.last_sequence()), "{:?}", item.record);
         self.pending.count += 1;
         self.pending.waiters.extend(item.waiter);
+    }
+
+    /// The sequence of the record whose frame begins there, read as the collector reads it.
+    fn read_back(&self, from: usize) -> Result<u64, Unsound> {
+        let frame = self.pending.frames.get(from..).unwrap_or_default();
+        read(frame.get(segment::FRAME_BYTES..).unwrap_or_default()).map(|event| event.sequence)
     }
 
     /// Gives the sealed bytes to the disk.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use prometheus::{GaugeVec, IntCounterVec};
 
 use crate::domain::{AgentId, LimitId, PactName, TrustTier};
+use crate::telemetry::metrics::FailOpen;
 use crate::telemetry::table::Families;
 
 /// The state of the other rooms at one moment.
@@ -96,6 +97,10 @@ pub struct EvidenceReading {
     pub batches_refused: u64,
     /// Batches that did not reach it.
     pub batches_failed: u64,
+    /// Answers that made no sense.
+    pub nonsense: u64,
+    /// Times the collector held another log than this one.
+    pub conflicts: u64,
 }
 
 impl Readings {
@@ -158,6 +163,9 @@ impl EvidenceReading {
         raise(&to.evidence_deliveries, &["accepted"], self.batches_accepted);
         raise(&to.evidence_deliveries, &["refused"], self.batches_refused);
         raise(&to.evidence_deliveries, &["failed"], self.batches_failed);
+        raise(&to.evidence_deliveries, &["nonsense"], self.nonsense);
+        raise(&to.evidence_deliveries, &["conflict"], self.conflicts);
+        raise(&to.fail_open, &[FailOpen::Evidence.name()], self.dropped);
     }
 }
 

@@ -156,7 +156,7 @@ table! {
     evidence_spool_bytes: GaugeVec "pactgate_evidence_spool_bytes" []
         "Bytes of records on disk.";
     evidence_deliveries: IntCounterVec "pactgate_evidence_deliveries_total" ["result"]
-        "Batches sent to the collector, by result: `accepted`, `refused`, `failed`.";
+        "Batches sent to the collector, by result: `accepted`, `refused`, `failed` (it was not reached, or broke off), `nonsense` (its answer), `conflict` (it holds another log).";
     opaque_connections: IntCounterVec "pactgate_opaque_connections_total" []
         "Connections passed on unread, because a clause allows it.";
     opaque_bytes: IntCounterVec "pactgate_opaque_bytes_total" ["direction"]

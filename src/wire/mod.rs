@@ -50,7 +50,8 @@ impl WireError {
 /// # Errors
 /// When the bytes are not JSON, or not this message.
 pub fn read<'a, T: serde::Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, WireError> {
-    serde_json::from_slice(bytes).map_err(|error| WireError(error.to_string()))
+    // The error may quote what was sent: enough of it to find the place.
+    serde_json::from_slice(bytes).map_err(|error| WireError(error.to_string().chars().take(300).collect()))
 }
 
 /// Writes one message as JSON.

@@ -29,7 +29,7 @@ impl View for Sidecar {
 
     fn readiness(&self) -> Readiness {
         let spool = !self.is_broken.load(Ordering::Relaxed);
-        Readiness::of(vec![Check::pacts(2), Check::new("spool", spool, "as the test wants")])
+        Readiness::of(vec![Check::pacts(2, true), Check::new("spool", spool, "as the test wants")])
     }
 
     fn page(&self, page: Page) -> Value {

@@ -17,6 +17,8 @@ use pactgate::wire::{self, AgentTier, Approved, Signed, SigningKey, Topic, Trust
 use tokio_util::sync::CancellationToken;
 
 use crate::support::calls::{number, settled};
+#[cfg(feature = "plane")]
+use crate::support::collector_double::TOKEN;
 use crate::support::collector_double::{CollectorDouble, Fault};
 
 struct Sidecar {
@@ -122,23 +124,22 @@ async fn what_is_left_is_delivered_at_the_end_or_after_the_next_start() {
     let double = CollectorDouble::start().await;
     let slow = || Settings { gather: Duration::from_secs(3600), ..double.settings() };
     let sidecar = Sidecar::start(dir.path(), slow());
-    sidecar.record(0..45);
+    sidecar.record(0..15);
     sidecar.stop().await;
-    check_whole(&double, 0..45);
+    check_whole(&double, 0..15);
 
     double.will([Fault::KeepsAndHangsUp]);
     let sidecar = Sidecar::start(dir.path(), slow());
-    sidecar.record(45..90);
+    sidecar.record(15..30);
     let stats = sidecar.stop().await;
-    assert_eq!(stats.records_delivered, 0);
-    assert_eq!(double.through(), 65);
+    assert_eq!((stats.records_delivered, double.through()), (0, 30));
 
     let sidecar = Sidecar::start(dir.path(), double.settings());
-    until("all acknowledged", || sidecar.recorder.acknowledged() == 90).await;
+    until("all acknowledged", || sidecar.recorder.acknowledged() == 30).await;
     let stats = sidecar.stop().await;
-    check_whole(&double, 0..90);
+    check_whole(&double, 0..30);
     // The collector's own word is where it goes on: nothing is sent twice.
-    assert_eq!((stats.records_delivered, double.held.lock().unwrap().duplicates), (45, 0));
+    assert_eq!((stats.records_delivered, double.held.lock().unwrap().duplicates), (15, 0));
 }
 
 #[tokio::test]
@@ -195,6 +196,18 @@ async fn a_collector_that_never_answers_slows_nobody() {
     // The end does not wait for it either, beyond the farewell.
     sidecar.shutdown.cancel();
     sidecar.link.ended().await;
+}
+
+#[tokio::test]
+async fn batches_shrink_to_what_gets_through() {
+    let dir = tempfile::tempdir().unwrap();
+    let double = CollectorDouble::start().await;
+    double.will([Fault::TakesAtMost(3000)]);
+    let sidecar = Sidecar::start(dir.path(), Settings { batch_bytes_max: 100_000, ..double.settings() });
+    sidecar.record(0..30);
+    until("all acknowledged", || sidecar.recorder.acknowledged() == 30).await;
+    assert!(sidecar.stop().await.batches_refused >= 3);
+    check_whole(&double, 0..30);
 }
 
 #[tokio::test]
@@ -372,4 +385,99 @@ fn a_line_that_cannot_work_is_refused_at_the_start() {
         let said = started.unwrap_err().to_string();
         assert!(!said.contains("t\n"), "{said}");
     }
+}
+
+/// The same line to the collector itself: it takes everything that a sidecar can record, survives its own restart,
+/// and is told what it has lost when its store is gone.
+#[cfg(feature = "plane")]
+#[tokio::test]
+async fn the_collector_itself_takes_every_kind_of_record_and_loses_none_unseen() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("collector");
+    let (collector, drain) = collector_at("127.0.0.1:0".parse().unwrap(), &data).await;
+    let (address, key) = (collector.address, collector.public_key);
+    let token = pactgate::domain::Secret::new(TOKEN.to_owned());
+    let url = format!("http://{address}").parse().unwrap();
+    let settings = Settings {
+        gather: Duration::from_millis(1),
+        pause_max: Duration::from_millis(50),
+        ..Settings::new(url, token, key, pactgate::net::TrustRoots::none())
+    };
+    let sidecar = Sidecar::start(dir.path(), settings);
+    for record in every_kind() {
+        sidecar.recorder.reserve().unwrap().record(record);
+    }
+    sidecar.record(0..200);
+    until("segments freed", || {
+        let stats = sidecar.recorder.stats();
+        stats.acknowledged == stats.durable && stats.durable > 200 && stats.segments == 1
+    })
+    .await;
+    until("a tier is heard", || sidecar.link.stats().statements_applied > 0).await;
+
+    drain.begin();
+    collector.stopped().await;
+    for file in ["collector.db", "collector.db-wal", "collector.db-shm"] {
+        let _ = std::fs::remove_file(data.join(file));
+    }
+    sidecar.record(200..220);
+    let (collector, drain) = collector_at(address, &data).await;
+    until("all acknowledged", || {
+        let stats = sidecar.recorder.stats();
+        stats.acknowledged == stats.durable && sidecar.link.stats().gaps_declared == 1
+    })
+    .await;
+    let stats = sidecar.stop().await;
+    assert_eq!((stats.nonsense, stats.conflicts), (0, 0), "{stats:?}");
+    drain.begin();
+    collector.stopped().await;
+}
+
+#[cfg(feature = "plane")]
+async fn collector_at(
+    address: std::net::SocketAddr,
+    data: &Path,
+) -> (pactgate::cli::collector::Running, pactgate::net::Drain) {
+    let secret = |token: &str| pactgate::domain::Secret::new(token.to_owned());
+    let settings = pactgate::collector::Settings {
+        sidecars: vec![(SidecarId::new("checkout-1").unwrap(), secret(TOKEN))],
+        operators: vec![("ada".to_owned(), secret("token-of-ada"))],
+        ..pactgate::collector::Settings::new(address, data.to_owned())
+    };
+    let drain = pactgate::net::Drain::default();
+    let running =
+        pactgate::cli::collector::start(settings, SystemClock::shared(), drain.clone()).await.unwrap();
+    (running, drain)
+}
+
+/// One record of each shape that a judge can leave.
+#[cfg(feature = "plane")]
+fn every_kind() -> Vec<pactgate::evidence::Record> {
+    use pactgate::domain::{Reason, Ruling};
+    use pactgate::evidence::{CutCause, Effect, Kind, Outcome, Record, UpstreamFailure};
+    let base = settled(0);
+    let ended = [
+        Outcome::UpstreamFailed { what: UpstreamFailure::Tls },
+        Outcome::ClientGone,
+        Outcome::Cut { why: CutCause::TierFell },
+        Outcome::NotSent,
+        Outcome::Abandoned,
+    ];
+    let mut all: Vec<_> =
+        ended.into_iter().map(|outcome| Record { outcome: Some(outcome), ..base.clone() }).collect();
+    all.push(Record { kind: Kind::Admitted, outcome: None, usage: None, ..base.clone() });
+    let refused = Record {
+        kind: Kind::Refused,
+        verdict: Ruling::Deny,
+        effect: Effect::Refused,
+        reason: Some(Reason::Denied),
+        outcome: Some(Outcome::Refused),
+        usage: None,
+        ..base.clone()
+    };
+    let taken_back = |outcome| Record { kind: Kind::Settled, outcome: Some(outcome), ..refused.clone() };
+    all.extend([taken_back(Outcome::Refused), taken_back(Outcome::NotSent)]);
+    all.push(Record { agent: None, proof: None, pact: None, tier: None, ..refused.clone() });
+    all.push(refused);
+    all
 }

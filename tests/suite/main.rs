@@ -9,18 +9,29 @@
 
 /// Health, metrics and inspection, over real sockets.
 mod admin;
+/// What an attacker tries, and what comes of it: the right refusal, a record, silence upstream.
+mod attacks;
 /// Requests as they stand on the wire, and what they are read as.
 mod classify_corpus;
 /// Real clients, unmodified.
 mod clients;
+/// A collector on a real socket: evidence in, tiers out, people's decisions.
+#[cfg(feature = "plane")]
+mod collector;
 /// Records on their way to the collector, and its word on the way back.
 mod delivery;
-/// What fuzzing found, and the corpus cut short and changed, through every parser.
+/// Inputs saved from fuzz runs, and the corpus cut short and changed, through every parser.
 mod fuzz_corpus;
 /// TLS towards agents: leaves that every client accepts, and names that must agree.
 mod interception;
 /// Sockets: what is dialed, served, bounded and drained.
 mod net;
+/// The built program as it runs at night.
+mod operation;
+/// What is said of pacts, right and wrong ones.
+mod pacts;
+/// The shipped pacts: they load, explain themselves and pass their tests.
+mod policies;
 /// The README: its commands run, its output comes.
 mod readme;
 /// A request as text, shared with the fuzz targets.

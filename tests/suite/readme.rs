@@ -10,7 +10,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use crate::support::environment;
-use crate::support::role::pactgate;
+use crate::support::process::pactgate;
 
 /// What the demo says when its story is told, unless it was told to end then.
 const STAYS: &str = "Everything stays up until you press Ctrl-C:";
@@ -99,7 +99,8 @@ fn masked<'a>(lines: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     lines.into_iter().map(mask).collect()
 }
 
-/// Compares shown output with real output, both masked. Between two cuts the shown lines follow one another.
+/// Compares shown output with real output, both masked. Between two cuts the shown lines follow one another; what comes
+/// before the first of them is left out.
 #[track_caller]
 fn assert_shown(shown: &[String], real: &str) {
     let shown = masked(shown.iter().map(String::as_str));
@@ -110,10 +111,9 @@ fn assert_shown(shown: &[String], real: &str) {
         let rest = &lines[at..];
         let fits = |start: usize| rest.get(start..start + piece.len()) == Some(piece);
         let last = number + 1 == pieces.len();
-        let start = match (number, last) {
-            (0, _) => fits(0).then_some(0),
-            (_, true) => rest.len().checked_sub(piece.len()).filter(|start| fits(*start)),
-            _ => (0..=rest.len()).find(|start| fits(*start)),
+        let start = match last {
+            true => rest.len().checked_sub(piece.len()).filter(|start| fits(*start)),
+            false => (0..=rest.len()).find(|start| fits(*start)),
         };
         let Some(start) = start else {
             let wrong = piece.iter().zip(rest).find(|(shown, real)| shown != real);

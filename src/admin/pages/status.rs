@@ -23,6 +23,8 @@ pub struct Status {
     pub readiness: Readiness,
     /// Where agents reach it.
     pub listeners: Vec<ListenerLine>,
+    /// Why the newest config is not the one in force; `None` when it is.
+    pub config_not_loaded: Option<String>,
     /// Its pacts.
     pub pacts: PactsPage,
     /// Its agents' tiers.

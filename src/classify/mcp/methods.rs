@@ -11,6 +11,8 @@ use crate::domain::{Json, Target, ToolRef, UpstreamName};
 /// Opens a stream of notifications, and may subscribe to resources.
 pub(super) const LISTEN: &str = "subscriptions/listen";
 
+const SUBSCRIPTIONS: &str = "notifications.resourceSubscriptions";
+
 /// Whether the method is one of the protocol's. `notifications/…` is known as a notification alone: with an id it
 /// is a request that no revision defines.
 pub(super) fn is_known(method: &str, has_id: bool) -> bool {
@@ -79,6 +81,10 @@ pub(super) fn asked(
             Ok(vec![resource(server, params.uri, "uri", bounds)?])
         }
         "completion/complete" => complete(server, params, bounds),
+        LISTEN if params.subscriptions.len() > bounds.batch => {
+            let what = format!("more than {} subscriptions at once; send fewer", bounds.batch);
+            Err(place(Fault::new(Problem::TooLarge, what), SUBSCRIPTIONS))
+        }
         LISTEN => {
             let uris = params.subscriptions.into_iter();
             uris.map(|uri| resource(server.clone(), uri, "notifications.resourceSubscriptions", bounds))

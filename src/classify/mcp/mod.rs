@@ -64,7 +64,7 @@ fn read_post(
 ) -> Result<Reading, Fault> {
     let exchange = Exchange { peer, server, view, target, bounds };
     let addressed = |fault: Fault| {
-        let reply = sender_reply(body, fault.problem, bounds);
+        let reply = sender_reply(body, fault.problem(), bounds);
         fault.told_as(reply)
     };
     content::demand_json(view.headers).map_err(addressed)?;

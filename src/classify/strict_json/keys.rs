@@ -35,12 +35,6 @@ impl<'a> Names<'a> {
 
     /// Checks a name against those before it in an object that started at `first`.
     pub(super) fn admit(&self, first: usize, name: &str, distinct: Distinct) -> Result<(), Fault> {
-        if name.contains('\0') {
-            return Err(Fault::new(
-                Problem::Syntax,
-                "a NUL in a member's name, where some parsers stop reading",
-            ));
-        }
         if self.held.len() >= HELD_MAX {
             return Err(Fault::new(Problem::TooLarge, "too many members in one object"));
         }

@@ -113,6 +113,11 @@ impl<'a> Reader<'a> {
             self.blank();
             self.expect(b':', "a colon is due here")?;
             self.blank();
+            // A bare NUL is no JSON: only a name that was unescaped can have one.
+            if matches!(&name, Cow::Owned(text) if text.contains('\0')) {
+                let what = "a NUL in a member's name, where some parsers stop reading";
+                return Err(Fault::new(Problem::Syntax, what).at(name_at));
+            }
             self.names.admit(first, &name, distinct).map_err(|f| f.at(name_at).under_member(&name))?;
             each(self, &name).map_err(|fault| fault.under_member(&name))?;
             self.names.push(name);
@@ -184,10 +189,14 @@ impl<'a> Reader<'a> {
 
     fn skip_string(&mut self) -> Result<(), Fault> {
         self.expect(b'"', "a string is due here")?;
-        self.run_of_text()?;
-        while self.peek() == Some(b'\\') {
-            self.at = text::escape(self.text.as_bytes(), self.at)?.1;
+        loop {
             self.run_of_text()?;
+            let bytes = self.text.as_bytes();
+            match (bytes.get(self.at), bytes.get(self.at + 1)) {
+                (Some(b'"'), _) => break,
+                (_, Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't')) => self.at += 2,
+                _ => self.at = text::escape(bytes, self.at)?.1,
+            }
         }
         self.at += 1;
         Ok(())

@@ -100,8 +100,8 @@ fn bounds_hold() {
     let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
     assert!(read(&nested(64)).is_ok());
     assert_eq!(read(&nested(65)), Err(Problem::TooDeep));
-    assert_eq!(skim(nested(65).as_bytes()).unwrap_err().problem, Problem::TooDeep);
-    assert_eq!(skim("[".repeat(1_000_000).as_bytes()).unwrap_err().problem, Problem::TooDeep);
+    assert_eq!(skim(nested(65).as_bytes()).unwrap_err().problem(), Problem::TooDeep);
+    assert_eq!(skim("[".repeat(1_000_000).as_bytes()).unwrap_err().problem(), Problem::TooDeep);
     let few = Bounds { values: 3, ..Bounds::default() };
     assert!(read_json(b"[1,2]", &few).is_ok());
     assert_eq!(read_json(b"[1,2,3]", &few).unwrap_err().problem, Problem::TooLarge);

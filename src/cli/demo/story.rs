@@ -41,11 +41,11 @@ pub async fn tell(cast: &mut Cast, voice: &mut Voice) -> Result<(), Mishap> {
 async fn allowed(cast: &mut Cast, voice: &mut Voice) -> Result<(), Mishap> {
     voice.step("Allowed: the agent does what its pact says it may");
     voice.does("asks the model openai/gpt-4o-mini");
-    let answer = cast.agent.chat("gpt-4o-mini", "Where is order 1001?").await?;
+    let answer = cast.agent.chat("gpt-4o-mini", "Where is order 8?").await?;
     voice.gets(&answer);
     expect(answer.went_through(), "the model call to go through", &answer)?;
     voice.does("calls the tool shop.get_order");
-    let answer = cast.agent.call_tool("get_order", json!({"order": "1001"})).await?;
+    let answer = cast.agent.call_tool("get_order", json!({"order": "8"})).await?;
     voice.gets(&answer);
     expect(answer.went_through(), "the tool call to go through", &answer)
 }
@@ -54,7 +54,7 @@ async fn limited(cast: &mut Cast, voice: &mut Voice) -> Result<(), Mishap> {
     voice.step("Limited: so many calls, and no more");
     voice.does("calls shop.get_order again and again");
     for count in 1..=BURST {
-        let answer = cast.agent.call_tool("get_order", json!({"order": "1001"})).await?;
+        let answer = cast.agent.call_tool("get_order", json!({"order": "8"})).await?;
         if answer.reason() == Some("rate-limited") {
             voice.gets(&answer);
             let wait = answer.json.pointer("/result/_meta/pactgate.dev~1refusal/retry_after");
@@ -72,7 +72,7 @@ async fn asked(cast: &mut Cast, voice: &mut Voice) -> Result<(), Mishap> {
     voice.step("Asked: a large refund waits for a person");
     voice.does("calls shop.refund with 250 EUR, and waits");
     let mut agent = cast.agent.clone();
-    let refund = json!({"order": "1001", "amount": 250, "currency": "EUR"});
+    let refund = json!({"order": "8", "amount": 250, "currency": "EUR"});
     let waiting = tokio::spawn(async move { agent.call_tool("refund", refund).await });
     let question = pending(cast).await?;
     let id = question.pointer("/approval").and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -105,7 +105,7 @@ async fn pending(cast: &Cast) -> Result<Value, Mishap> {
 async fn refused(cast: &mut Cast, voice: &mut Voice) -> Result<(), Mishap> {
     voice.step("Refused: what the pact forbids, and what it does not speak of");
     voice.does("calls shop.delete_order");
-    let answer = cast.agent.call_tool("delete_order", json!({"order": "1001"})).await?;
+    let answer = cast.agent.call_tool("delete_order", json!({"order": "8"})).await?;
     voice.gets(&answer);
     expect(answer.reason() == Some("denied"), "the deletion to be denied", &answer)?;
     voice.does("asks the model openai/o1-pro");
@@ -123,7 +123,7 @@ async fn fallen(cast: &mut Cast, voice: &mut Voice) -> Result<(), Mishap> {
     let mut now = before.clone();
     while now == before && attempts < BURST {
         attempts += 1;
-        let order = json!({"order": format!("{}", 1000 + attempts)});
+        let order = json!({"order": attempts.to_string()});
         let tool = if attempts % 2 == 0 { "delete_order" } else { "export_customers" };
         let answer = cast.agent.call_tool(tool, order).await?;
         expect(!answer.went_through(), "the attempt to be refused", &answer)?;
@@ -154,7 +154,7 @@ async fn settled_tier(cast: &Cast, before: &str, attempts: u32) -> Result<String
 async fn refused_for_its_tier(cast: &mut Cast) -> Result<Answer, Mishap> {
     let mut last = None;
     for _ in 0..LOOKS_MAX {
-        let answer = cast.agent.call_tool("get_order", json!({"order": "1001"})).await?;
+        let answer = cast.agent.call_tool("get_order", json!({"order": "8"})).await?;
         if matches!(answer.reason(), Some("tier-too-low" | "suspended")) {
             return Ok(answer);
         }
@@ -173,15 +173,50 @@ async fn tier(cast: &Cast) -> Result<(String, f64), Mishap> {
 }
 
 async fn evidence(cast: &mut Cast, voice: &mut Voice) -> Result<(), Mishap> {
-    voice.step("Evidence: every call left one record, each chained to the one before");
+    voice.step("Evidence: every call left one record, chained to the one before");
+    let (count, last) = last_refusal(cast).await?;
+    voice.say(&format!("The collector holds {count} records of `{}`. The last one, in part:", cast.name));
+    voice.show(&in_part(&last));
+    voice.say("All of it: GET /v1/records, with the operator's token.");
+    Ok(())
+}
+
+/// The record of the refusal that ended the step before, once it has been delivered.
+async fn last_refusal(cast: &Cast) -> Result<(usize, Value), Mishap> {
     let path = format!("/v1/records?agent={}&limit=100", cast.name);
-    let listed = cast.operator.send(Method::GET, &path, &[], None).await?;
-    expect(listed.status == 200, "the collector to list records", &listed)?;
-    let records = listed.json.pointer("/records").and_then(Value::as_array).cloned().unwrap_or_default();
-    let last = records.last().cloned().unwrap_or(Value::Null);
-    voice.say(&format!("The collector holds {} records of it. The last one:", records.len()));
-    voice.show(&serde_json::to_string_pretty(&last).map_err(Mishap::from)?);
-    expect(records.len() > 10, "a record for every call", &listed)
+    for _ in 0..LOOKS_MAX {
+        let listed = cast.operator.send(Method::GET, &path, &[], None).await?;
+        expect(listed.status == 200, "the collector to list records", &listed)?;
+        let records = listed.json.pointer("/records").and_then(Value::as_array).cloned().unwrap_or_default();
+        let is_it = |record: &&Value| record.pointer("/event/data/reason") == Some(&json!("tier-too-low"));
+        if let Some(last) = records.iter().rev().find(is_it) {
+            return Ok((records.len(), last.clone()));
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    Err(Mishap("the record of the last refusal did not reach the collector".to_owned()))
+}
+
+/// A record's lines that tell the most; the whole would fill the screen.
+fn in_part(record: &Value) -> String {
+    let at = |place: &str| record.pointer(place).cloned().unwrap_or(Value::Null);
+    let short = |place: &str| at(place).as_str().map(|hash| hash.chars().take(16).collect::<String>());
+    [
+        format!("type      {}", at("/event/type")),
+        format!("source    {}  sequence {}", at("/event/source"), at("/event/sequence")),
+        format!("agent     {}  tier {}", at("/event/data/agent"), at("/event/data/tier/tier")),
+        format!("action    {} {}", at("/event/data/action/kind"), at("/event/data/action/capability")),
+        format!(
+            "verdict   {}  reason {}  clauses {}",
+            at("/event/data/verdict"),
+            at("/event/data/reason"),
+            at("/event/data/clauses")
+        ),
+        format!("prevhash  {}…", short("/event/prevhash").unwrap_or_default()),
+        format!("hash      {}…", short("/hash").unwrap_or_default()),
+    ]
+    .join("\n")
+    .replace('"', "")
 }
 
 fn expect(holds: bool, what: &str, answer: &Answer) -> Result<(), Mishap> {

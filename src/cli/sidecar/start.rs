@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -40,8 +40,10 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 const TUNNEL_CONNECT: Duration = Duration::from_secs(5);
 /// How often limits that are full again are forgotten.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
-/// How long what was recorded last may take to reach the disk.
-const LAST_FLUSH: Duration = Duration::from_secs(5);
+/// How long what was recorded last may take to reach the disk, and then the collector. Together with the default
+/// drain this ends before Kubernetes kills (30 s); what is left is on disk, and delivered after the next start.
+const LAST_FLUSH: Duration = Duration::from_secs(1);
+const LAST_DELIVERY: Duration = Duration::from_secs(2);
 
 /// Why a sidecar does not start.
 #[derive(Debug, thiserror::Error)]
@@ -138,7 +140,7 @@ impl Sidecar {
         clock: SharedClock,
     ) -> Result<Self, StartError> {
         let started = clock.monotonic();
-        std::fs::create_dir_all(&config.data).map_err(|why| data(&config.data, why))?;
+        make_folder(&config.data)?;
         let (pact_set, warnings) = pacts::load(&config.pacts)?;
         let rooms = open_rooms(&config, &clock)?;
         pacts::introduce(&pact_set, &rooms.metrics);
@@ -163,7 +165,8 @@ impl Sidecar {
             link,
             listeners: lines(&listening, &config),
             started,
-            loaded: Mutex::new(Loaded { at: clock.now(), problem: None }),
+            pacts_loaded: Mutex::new(Loaded { at: clock.now(), problem: None }),
+            config_loaded: Mutex::new(Loaded { at: clock.now(), problem: None }),
             config: ArcSwap::from_pointee(config),
         });
         let admin_address = admin.address();
@@ -213,6 +216,12 @@ impl Shared {
 
 fn data(path: &Path, why: io::Error) -> StartError {
     StartError::Data { path: path.to_owned(), why }
+}
+
+/// The agent's user must not read what others asked, nor the key of digests.
+fn make_folder(path: &Path) -> Result<(), StartError> {
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|why| data(path, why))
 }
 
 fn open_rooms(config: &config::Sidecar, clock: &SharedClock) -> Result<Shared, StartError> {
@@ -380,7 +389,10 @@ fn link(wanted: &config::Link, rooms: &Shared, unlink: &CancellationToken) -> Re
         None => net::TrustRoots::system(),
     };
     let key = PublicKey::from_bytes(wanted.public_key);
-    let settings = link::Settings::new(url, wanted.token.secret.clone(), key, roots);
+    let settings = link::Settings {
+        farewell: LAST_DELIVERY,
+        ..link::Settings::new(url, wanted.token.secret.clone(), key, roots)
+    };
     let (recorder, tiers) = (Arc::clone(&rooms.recorder), Arc::clone(&rooms.tiers));
     Ok(Link::start(settings, recorder, tiers, rooms.desk.clone(), unlink.clone())?)
 }

@@ -32,10 +32,12 @@ pub struct Looking {
     /// When the process started.
     pub started: Duration,
     /// How the last load of pacts went.
-    pub loaded: Mutex<Loaded>,
+    pub pacts_loaded: Mutex<Loaded>,
+    /// How the last load of the config went.
+    pub config_loaded: Mutex<Loaded>,
 }
 
-/// The last load of pacts.
+/// The last load of files.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     /// When those in force were loaded.
@@ -44,13 +46,13 @@ pub struct Loaded {
     pub problem: Option<String>,
 }
 
-impl Looking {
-    fn loaded(&self) -> Loaded {
-        self.loaded.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
+fn read(loaded: &Mutex<Loaded>) -> Loaded {
+    loaded.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
 
+impl Looking {
     fn pacts(&self) -> PactsPage {
-        let Loaded { at, problem } = self.loaded();
+        let Loaded { at, problem } = read(&self.pacts_loaded);
         pages::pacts(&self.enforcer.pacts(), at, problem)
     }
 
@@ -79,6 +81,7 @@ impl Looking {
             uptime_s: self.rooms.clock.monotonic().saturating_sub(self.started).as_secs(),
             readiness: self.readiness(),
             listeners: self.listeners.clone(),
+            config_not_loaded: read(&self.config_loaded).problem,
             pacts: self.pacts(),
             trust: pages::trust(&self.rooms.tiers, &self.agents()),
             limits: pages::limits(&self.rooms.limits),
@@ -92,8 +95,8 @@ impl Looking {
         let rooms = &self.rooms;
         let trust = rooms.tiers.stats();
         let age = match rooms.tiers.freshness() {
-            Freshness::Fed { news: News::Aged(age) | News::Never(age), .. } => Some(age),
-            Freshness::Fixed(_) | Freshness::Fed { news: News::Undatable, .. } => None,
+            Freshness::Fed { news: News::Aged(age), .. } => Some(age),
+            Freshness::Fixed(_) | Freshness::Fed { news: News::Never(_) | News::Undatable, .. } => None,
         };
         let tier = |agent: AgentId| (agent.clone(), rooms.tiers.view(&agent).tier);
         let limit = |left: crate::limits::Remaining| LimitReading {
@@ -109,7 +112,7 @@ impl Looking {
                 tiers: self.agents().into_iter().map(tier).collect(),
                 age,
                 applied: trust.applied,
-                refused: trust.refused,
+                refused: self.link.as_ref().map_or(trust.refused, |link| link.stats().statements_refused),
                 file_failures: trust.write_failures + trust.load_faults,
             },
             limits: rooms.limits.remaining().into_iter().map(limit).collect(),
@@ -142,6 +145,8 @@ impl Looking {
             batches_accepted: link.batches_accepted,
             batches_refused: link.batches_refused,
             batches_failed: link.batches_failed,
+            nonsense: link.nonsense,
+            conflicts: link.conflicts,
         }
     }
 }
@@ -153,7 +158,8 @@ impl View for Looking {
 
     fn readiness(&self) -> Readiness {
         Readiness::of(vec![
-            Check::pacts(self.enforcer.pacts().len()),
+            Check::config(read(&self.config_loaded).problem.is_none()),
+            Check::pacts(self.enforcer.pacts().len(), read(&self.pacts_loaded).problem.is_none()),
             Check::trust(self.rooms.tiers.freshness()),
             Check::spool(self.rooms.recorder.healthy()),
         ])

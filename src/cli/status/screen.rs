@@ -18,6 +18,10 @@ pub(super) fn render(status: &Status) -> String {
     line(&mut out, &format!("{}  pactgate {}  up {up}  {state}", plain(&status.id), plain(&status.version)));
     table(&mut out, None, status.readiness.checks.iter().map(check).collect());
 
+    if let Some(why) = &status.config_not_loaded {
+        line(&mut out, &format!("  the newest config is NOT in force: {}", plain(why)));
+    }
+
     heading(&mut out, "Listeners");
     let listeners = status.listeners.iter().map(|listener| {
         let agent = listener.agent.as_ref().map_or("by credential".to_owned(), |a| format!("agent {a}"));

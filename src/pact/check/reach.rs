@@ -16,7 +16,7 @@ pub(super) fn check(pact: &Pact, rows: &[Forms], notes: &mut Notes<'_>) {
         notes.warn(&place.cloned().unwrap_or(0..0), "the pact only denies: nothing is allowed", remedy);
     }
     let denials: Vec<&Clause> =
-        pact.clauses.iter().filter(|c| c.ruling == Ruling::Deny && c.is_unconditional()).collect();
+        pact.clauses.iter().filter(|c| c.ruling == Ruling::Deny && c.is_unconditional).collect();
     for clause in pact.clauses.iter().filter(|clause| permits(clause.ruling)) {
         renamed(clause, rows, notes);
         shadowed(clause, &denials, notes);

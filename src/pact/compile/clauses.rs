@@ -37,7 +37,19 @@ fn clause_of(place: &Place, source: &source::Clause, notes: &mut Notes<'_>) -> O
     let asks_below = matches!(source.below.as_ref().and_then(At::get), Some(source::Below::Ask));
     let approvers = approvers(ruling == Ruling::Ask || asks_below, source, notes);
     let (id, selector) = (id?, selector?);
-    Some(Clause { id, ruling, selector, constraints, condition, floor, asks_below, approvers })
+    // As written: a condition that could not be compiled is one nevertheless.
+    let is_unconditional = source.constraints.is_none() && source.when.is_none() && source.tier.is_none();
+    Some(Clause {
+        id,
+        ruling,
+        selector,
+        constraints,
+        condition,
+        floor,
+        asks_below,
+        approvers,
+        is_unconditional,
+    })
 }
 
 fn ruling<'s>(

@@ -50,7 +50,7 @@ pub(super) fn compile(
 
 fn unknown_field(kind: ActionKind, place: &Place, text: &str, notes: &mut Notes<'_>) {
     let names: Vec<&str> = value_fields(kind).iter().map(|(name, _)| *name).collect();
-    let message = format!("unknown field `{text}` of a {} action", kind.name());
+    let message = format!("{} actions have no field `{text}`", kind.name());
     let remedy = match names.as_slice() {
         [] => "leave `where` out: there is nothing to constrain but the name".to_owned(),
         [first, ..] if *first == "args" => format!("write `args.{text}` for an argument"),
@@ -105,7 +105,9 @@ fn constants(list: Option<&At<Vec<At<Constant>>>>, notes: &mut Notes<'_>) -> Opt
     if list.is_empty() {
         notes.error(place, "an empty list decides nothing", "name the values that are meant");
     }
-    Some(list.iter().filter_map(|constant| constant.get().map(|c| c.0.clone())).collect())
+    // What could not be read has been reported; what is left of the list may be nothing.
+    let read: Vec<Json> = list.iter().filter_map(|constant| constant.get().map(|c| c.0.clone())).collect();
+    Some(read).filter(|read| !read.is_empty())
 }
 
 fn globs(list: Option<&At<Many<String>>>, notes: &mut Notes<'_>) -> Option<Test> {

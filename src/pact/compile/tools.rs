@@ -22,12 +22,12 @@ pub(super) fn compile(spec: &source::Spec, notes: &mut Notes<'_>) -> Vec<Forms> 
         }
         for (place, text) in texts(written, |forms| &forms.mcp) {
             if let Some(tool) = mcp_tool(place, text, notes) {
-                claims.claim("MCP tool", place, text, notes);
+                claims.claim("`mcp`", place, text, notes);
                 forms.mcp.push(tool);
             }
         }
         for (place, text) in texts(written, |forms| &forms.function) {
-            claims.claim("function", place, text, notes);
+            claims.claim("`function`", place, text, notes);
             forms.functions.push(text.clone());
         }
         for (place, text) in texts(written, |forms| &forms.http) {
@@ -87,7 +87,7 @@ struct Claims<'a> {
 impl<'a> Claims<'a> {
     fn claim(&mut self, what: &'static str, place: &Place, text: &'a str, notes: &mut Notes<'_>) {
         if !self.names.insert((what, text)) {
-            let message = format!("{what} `{text}` stands in the table twice");
+            let message = format!("{what} form `{text}` stands in the table twice");
             notes.error(place, message, "let it stand for one capability");
         }
     }

@@ -75,7 +75,11 @@ pub(super) fn syntax(text: &str, errors: &ParseErrors) -> Vec<Finding> {
         Some((before + usize::try_from(column - 1).ok()?).min(text.len()))
     };
     let finding = |error: &cel::ParseError| {
-        let said = error.msg.lines().next().unwrap_or("not an expression");
+        let said = error.msg.lines().next().unwrap_or_default();
+        let said = match said.strip_prefix("Syntax error: ").unwrap_or(said) {
+            said if said.contains("'<EOF>'") => "it ends where more is due",
+            said => said.split(" expecting ").next().unwrap_or(said),
+        };
         Finding::new(
             offset(error.pos),
             format!("not a CEL expression: {said}"),
@@ -166,7 +170,7 @@ impl<'a> Lint<'a> {
             "args" => {
                 self.report.reads_fields = true;
                 if !matches!(self.kind, ActionKind::Tool | ActionKind::Http | ActionKind::Prompt) {
-                    let message = format!("a {} action has no `args`", self.kind.name());
+                    let message = format!("{} actions have no `args`", self.kind.name());
                     self.find(at, message, "read `action.fields`, or use `where`");
                 }
             }
@@ -181,7 +185,7 @@ impl<'a> Lint<'a> {
             let known = action_members(self.kind);
             self.report.reads_fields |= select.field == "fields";
             if !known.contains(&select.field.as_str()) {
-                let message = format!("`action` of a {} clause has no `{}`", self.kind.name(), select.field);
+                let message = format!("{} actions have no `action.{}`", self.kind.name(), select.field);
                 self.find(at, message, nearest(&select.field, known));
             }
         }

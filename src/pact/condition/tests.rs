@@ -98,7 +98,7 @@ fn what_is_wrong_is_found_before_any_call() {
         ("tier == 'trustd'", "unknown tier `trustd`"),
         ("action.dialect == 'opnai'", "unknown dialect `opnai`"),
         ("action.kind in ['tool', 'tols']", "unknown kind of action `tols`"),
-        ("action.host == 'a'", "`action` of a tool clause has no `host`"),
+        ("action.host == 'a'", "tool actions have no `action.host`"),
         ("args.a.matches(args.b)", "`matches` takes a written pattern only"),
         ("args.a.matches('(')", "not a regular expression: unclosed group"),
         ("args.a.all(x, args.b.all(y, x == y))", "an iteration within an iteration has no bound on its cost"),

@@ -140,12 +140,14 @@ async fn nothing_that_got_a_place_is_lost_and_nothing_is_recorded_twice() {
             let (recorder, plan) = open_faulty(small);
             record(&recorder, 0..60).await;
             fail(&plan, failing, times);
-            for n in 60..120 {
-                recorder.reserve().unwrap().record(settled(n));
+            for n in (60..120).step_by(5) {
+                // Places first: the disk may fail as soon as the first of them is used.
+                let slots: Vec<_> = (n..n + 5).map(|n| (n, recorder.reserve().unwrap())).collect();
+                slots.into_iter().for_each(|(n, slot)| slot.record(settled(n)));
                 recorder.acknowledge(n / 2);
                 // The disk may be failing just now.
-                while recorder.flush().await.is_err() || recorder.healthy().is_err() {
-                    tokio::task::yield_now().await;
+                while recorder.flush().await.is_err() {
+                    until(|| recorder.healthy().is_ok()).await;
                 }
             }
             let gone = recorder.read_after(0, 1, 1).unwrap()[0].sequence;
@@ -189,9 +191,7 @@ async fn a_crash_while_the_disk_fails_leaves_a_log_that_can_be_continued() {
         record(&recorder, 0..5).await;
         fail(&plan, &failing, usize::MAX - 1);
         recorder.reserve().unwrap().record(settled(5));
-        while recorder.healthy().is_ok() {
-            tokio::task::yield_now().await;
-        }
+        until(|| recorder.healthy().is_err()).await;
         let copy = repair::copy_of(dir.path());
         let (survivor, opened) = open(copy.path());
         assert!(opened.after_crash && (5..=6).contains(&opened.resumed_at), "{opened:?}");
@@ -211,9 +211,7 @@ async fn a_failing_disk_denies_and_heals_by_itself() {
     // Who had a place before still records, and is told at once that it is not durable.
     assert_eq!(held.record_durably(settled(1)).await, Err(Unavailable::DiskFull));
     assert_eq!(recorder.flush().await, Err(Unavailable::DiskFull));
-    while recorder.healthy().is_err() {
-        tokio::task::yield_now().await;
-    }
+    until(|| recorder.healthy().is_ok()).await;
     record(&recorder, 2..3).await;
     let all = events(&recorder);
     assert_eq!(numbers(&all), vec![0, 1, 2]);
@@ -227,14 +225,10 @@ async fn when_told_to_drop_a_failing_disk_costs_records_and_never_silently() {
     let (recorder, plan) = open_faulty(Settings { when_full: WhenFull::Drop, ..settings(dir.path()) });
     fail(&plan, &[(Operation::Append, Moment::HalfWay, io::ErrorKind::Other)], 3);
     recorder.reserve().unwrap().record(settled(0));
-    while recorder.healthy().is_ok() {
-        tokio::task::yield_now().await;
-    }
+    until(|| recorder.healthy().is_err()).await;
     recorder.reserve().unwrap().record(settled(1));
     recorder.reserve().unwrap().record(settled(2));
-    while recorder.healthy().is_err() {
-        tokio::task::yield_now().await;
-    }
+    until(|| recorder.healthy().is_ok()).await;
     record(&recorder, 3..4).await;
     let all = events(&recorder);
     assert_eq!(numbers(&all), vec![0, 3]);

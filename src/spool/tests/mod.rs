@@ -33,6 +33,14 @@ async fn record(recorder: &Recorder, numbers: std::ops::Range<u64>) {
     recorder.flush().await.unwrap();
 }
 
+/// Waits until something holds.
+async fn until(holds: impl Fn() -> bool) {
+    let mut look = tokio::time::interval(std::time::Duration::from_millis(1));
+    while !holds() {
+        look.tick().await;
+    }
+}
+
 /// Everything durable after `after`, each read and checked against the one before.
 fn events_after(recorder: &Recorder, after: u64, head: crate::domain::Digest) -> Vec<Event> {
     let mut verifier = match after {

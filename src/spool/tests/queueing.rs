@@ -112,9 +112,7 @@ async fn a_full_spool_denies_until_the_collector_has_taken_something() {
 
     let before = events(&recorder);
     recorder.acknowledge(count - 1);
-    while recorder.stats().segments > 1 {
-        tokio::task::yield_now().await;
-    }
+    until(|| recorder.stats().segments == 1).await;
     record(&recorder, count..count + 1).await;
     let rest = events_after(&recorder, count - 1, before[before.len() - 2].hash);
     assert_eq!(numbers(&rest), vec![count - 1, count]);

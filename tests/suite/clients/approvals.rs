@@ -2,10 +2,15 @@
 
 use serde_json::{Value, json};
 
+use crate::clients::operator::Operator;
 use crate::clients::scene::{MCP_CLIENTS, Route, SHOPPING, Scene};
-use crate::support::collector::Collector;
+use crate::support::collector::{Collector, OPERATOR};
+use crate::support::process::until;
 use crate::support::programs::Program;
-use crate::support::sidecar::{ID, Setup};
+use crate::support::sidecar::Setup;
+
+/// A call is held longer than the slowest person here takes.
+const PATIENT: &str = "{patience: 50s, expire: 5m}";
 
 fn refund() -> Value {
     json!({"do": "call", "name": "refund", "arguments": {"order": "7", "amount": 60, "currency": "EUR"}})
@@ -25,8 +30,8 @@ fn approval(said: &Value) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_held_call_goes_through_once_somebody_grants_it() {
-    let collector = Collector::start(ID);
-    let mut setup = Setup::default().pact(SHOPPING).collector(&collector).patience("25s");
+    let collector = Collector::start("{}");
+    let mut setup = Setup::default().pact(SHOPPING).collector(&collector).section("approvals", PATIENT);
     for number in 0..MCP_CLIENTS.len() {
         setup = setup.agent(&format!("shopper-{number}"));
     }
@@ -36,48 +41,55 @@ async fn a_held_call_goes_through_once_somebody_grants_it() {
         let what = format!("{program:?} {mode}, {route:?}");
         let agent = format!("shopper-{number}");
         let answering = async {
-            let question = collector.question().await;
+            let question = Operator(&collector).question().await;
             let id = question["approval"].as_str().unwrap().to_owned();
-            (collector.answer(&id, "grant").await, id)
+            (Operator(&collector).answer(&id, "grant").await, id)
         };
         let (told, (answered, id)) =
             tokio::join!(scene.shop((program, mode), route, &agent, &steps), answering);
-        assert_eq!((&answered["state"], &answered["by"]), (&json!("granted"), &json!("ada")), "{what}");
+        assert_eq!((&answered["state"], &answered["by"]), (&json!("granted"), &json!(OPERATOR)), "{what}");
         assert_eq!((&answered["agent"], &answered["clauses"]), (&json!(agent), &json!(["refund-large"])));
         assert_eq!(answered["fields"]["args"]["amount"], 60, "{what}: {answered}");
         assert_eq!(told[1]["structured"]["amount"], 60, "{what}: {}", told[1]);
         assert_eq!(told[2]["structured"]["total"], 80, "{what}: {}", told[2]);
-        let records = collector.records(&agent, 1).await;
-        let used = async || {
-            let records = collector.records(&agent, 1).await;
+        let used = || async {
+            let records = Operator(&collector).records(&agent, 1).await;
             records.into_iter().find(|record| record["verdict"] == "ask")
         };
-        let asked = crate::support::collector::until("the asked call is on record", used).await;
-        assert_eq!(asked["approval"], json!({"answer": "granted", "id": id}), "{what}: {records:?}");
+        let asked = until("the asked call is on record", used).await;
+        assert_eq!(asked["approval"], json!({"answer": "granted", "id": id}), "{what}: {asked}");
         assert_eq!(asked["effect"], "sent", "{what}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_held_call_is_refused_once_somebody_says_no() {
-    let collector = Collector::start(ID);
-    let setup = Setup::default().pact(SHOPPING).collector(&collector).patience("25s").agent("shopper-1");
+    let collector = Collector::start("{}");
+    let setup = Setup::default()
+        .pact(SHOPPING)
+        .collector(&collector)
+        .section("approvals", PATIENT)
+        .agent("shopper-1");
     let scene = Scene::set(setup).await;
     let answering = async {
-        let question = collector.question().await;
-        collector.answer(question["approval"].as_str().unwrap(), "refuse").await
+        let question = Operator(&collector).question().await;
+        Operator(&collector).answer(question["approval"].as_str().unwrap(), "refuse").await
     };
     let steps = json!([refund(), look()]);
     let client = (Program::McpPresent, "auto");
     let (told, _) = tokio::join!(scene.shop(client, Route::Forward, "shopper-1", &steps), answering);
     assert_eq!(told[1]["is_error"], true, "{}", told[1]);
-    assert!(told[1]["text"].as_str().unwrap().contains("`ada` said no: looked at it"), "{}", told[1]);
+    assert!(
+        told[1]["text"].as_str().unwrap().contains(&format!("`{OPERATOR}` said no: looked at it")),
+        "{}",
+        told[1]
+    );
     assert_eq!(told[2]["structured"]["total"], 80, "{}", told[2]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unanswered_call_may_come_again_and_goes_through_once() {
-    let collector = Collector::start(ID);
+    let collector = Collector::start("{}");
     let setup = Setup::default().pact(SHOPPING).collector(&collector).agent("shopper-1");
     let scene = Scene::set(setup).await;
     for (program, mode, _) in MCP_CLIENTS {
@@ -88,13 +100,13 @@ async fn an_unanswered_call_may_come_again_and_goes_through_once() {
         let asked = approval(&told[1]["text"]);
         assert_eq!(approval(&told[2]["text"]), asked, "the same call asks the same question");
 
-        collector.answer(&asked, "grant").await;
+        Operator(&collector).answer(&asked, "grant").await;
         let told = scene.shop(client, Route::Reverse, "shopper-1", &json!([refund(), refund()])).await;
         assert_eq!(told[1]["structured"]["amount"], 60, "{program:?} {mode}: {}", told[1]);
         let again = approval(&told[2]["text"]);
         assert!(told[2]["is_error"] == true && again != asked, "one grant let two calls through");
         // What is asked next starts with a clean table.
-        collector.answer(&again, "grant").await;
+        Operator(&collector).answer(&again, "grant").await;
         let told = scene.shop(client, Route::Reverse, "shopper-1", &json!([refund()])).await;
         assert_eq!(told[1]["structured"]["amount"], 60, "{program:?} {mode}: {}", told[1]);
     }
@@ -105,7 +117,7 @@ async fn an_unanswered_call_may_come_again_and_goes_through_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_model_client_is_told_of_the_question_and_may_come_again() {
-    let collector = Collector::start(ID);
+    let collector = Collector::start("{}");
     let setup = Setup::default().pact(SHOPPING).collector(&collector).agent("shopper-1");
     let scene = Scene::set(setup).await;
     let cases = json!([{"name": "asked", "model": "o1", "say": "hello there"}]);
@@ -116,7 +128,7 @@ async fn a_model_client_is_told_of_the_question_and_may_come_again() {
             (&json!("PermissionDeniedError"), &json!(0)),
             "{told:?}"
         );
-        collector.answer(&approval(&told[0]["message"]), "grant").await;
+        Operator(&collector).answer(&approval(&told[0]["message"]), "grant").await;
         let told = scene.converse(program, Route::Forward, "shopper-1", &cases).await;
         assert_eq!(told[0]["text"], "You said: hello there", "{program:?}: {told:?}");
     }

@@ -6,10 +6,11 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use crate::clients::operator::Operator;
 use crate::clients::scene::{Fetched, Route, SHOPPING, Scene, fetch};
 use crate::support::collector::Collector;
 use crate::support::programs::{Program, curl, curl_to_its_end, run};
-use crate::support::sidecar::{ID, Setup};
+use crate::support::sidecar::Setup;
 
 const WITHOUT_TLS: [Route; 2] = [Route::Reverse, Route::Plain];
 
@@ -89,7 +90,7 @@ async fn a_tunnel_without_tls_is_read_as_well() {
     }
     // Neither TLS nor HTTP.
     let token = crate::support::sidecar::token("shopper-1");
-    let mut stream = TcpStream::connect(scene.sidecar.address("forward")).await.unwrap();
+    let mut stream = TcpStream::connect(scene.sidecar.at("forward")).await.unwrap();
     let connect = format!(
         "CONNECT {0} HTTP/1.1\r\nHost: {0}\r\nProxy-Authorization: Bearer {token}\r\n\r\n",
         scene.echo
@@ -106,7 +107,7 @@ async fn a_tunnel_without_tls_is_read_as_well() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn names_that_disagree_are_refused() {
-    let collector = Collector::start(ID);
+    let collector = Collector::start("{}");
     let setup = Setup::default().agent("shopper-1").pact(SHOPPING).collector(&collector);
     let scene = Scene::set(setup).await;
     let env = scene.sidecar.variables("shopper-1");
@@ -123,7 +124,7 @@ async fn names_that_disagree_are_refused() {
     let led = format!("other.example:443:localhost:{port}");
     let ended = curl_to_its_end(&["--connect-to", &led, "https://other.example/v1/models"], &env).await;
     assert_eq!(ended.code, Some(35), "{}{}", ended.told, ended.said);
-    let records = collector.records_at("/v1/records?reason=name-mismatch", 4).await;
+    let records = Operator(&collector).records_with("reason=name-mismatch", 4).await;
     assert!(records.iter().all(|record| record["effect"] == "refused"), "{records:?}");
 }
 
@@ -186,7 +187,7 @@ async fn trailers_pass_in_both_directions() {
 
     // curl cannot send any.
     let (host, token) = (scene.echo, crate::support::sidecar::token("shopper-1"));
-    let mut stream = TcpStream::connect(scene.sidecar.address("reverse")).await.unwrap();
+    let mut stream = TcpStream::connect(scene.sidecar.at("reverse")).await.unwrap();
     let request = format!(
         "POST /echo/look/at HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\
          Trailer: x-sum\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n"

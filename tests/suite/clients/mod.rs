@@ -8,6 +8,8 @@ mod curl;
 mod direct;
 /// Clients of model APIs.
 mod models;
+/// What an operator does at the collector.
+mod operator;
 /// A sidecar before its upstreams, and the ways through it.
 mod scene;
 /// Clients and servers of MCP.

@@ -3,10 +3,11 @@
 use pactgate::cli::demo::Credential;
 use serde_json::{Value, json};
 
+use crate::clients::operator::Operator;
 use crate::clients::scene::{MODEL_CLIENTS, Route, SHOPPING, Scene};
 use crate::support::collector::Collector;
 use crate::support::programs::Program;
-use crate::support::sidecar::{ID, Setup};
+use crate::support::sidecar::Setup;
 
 /// One call in three seconds.
 const HURRIED: &str = r#"apiVersion: pactgate.dev/v1
@@ -141,7 +142,7 @@ async fn model_clients_meet_a_limit_and_wait_as_told() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_model_used_is_on_record_also_where_it_streamed() {
-    let collector = Collector::start(ID);
+    let collector = Collector::start("{}");
     let mut setup = Setup::default().pact(SHOPPING).collector(&collector);
     for (_, _, _, name) in MODEL_CLIENTS {
         setup = setup.agent(&format!("shopper-{name}"));
@@ -156,7 +157,8 @@ async fn what_a_model_used_is_on_record_also_where_it_streamed() {
         let agent = format!("shopper-{name}");
         let told = scene.converse(program, route, &agent, &cases).await;
         let listed = usize::from(program != Program::AnthropicPython);
-        let mut records = collector.records(&agent, cases.as_array().unwrap().len() + listed).await;
+        let mut records =
+            Operator(&collector).records(&agent, cases.as_array().unwrap().len() + listed).await;
         records.retain(|record| record["action"]["kind"] == "model");
         for (told, record) in told.iter().zip(&records).take(2) {
             assert_eq!((&record["effect"], &record["clauses"]), (&json!("sent"), &json!(["ask-models"])));

@@ -149,7 +149,7 @@ impl Scene {
     /// The environment of a model client on that route.
     pub fn variables(&self, route: Route, agent: &str) -> Variables {
         if route == Route::Reverse {
-            let listener = format!("http://{}", self.sidecar.address("reverse"));
+            let listener = format!("http://{}", self.sidecar.at("reverse"));
             return environment::reverse(&listener, &token(agent));
         }
         let Upstreams { openai, anthropic, .. } = self.upstreams(route);

@@ -4,12 +4,13 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use crate::clients::operator::Operator;
 use crate::clients::scene::{AGENTS_OWN, Route, SHOPPING, Scene, fetch};
 use crate::support::authority::Authority;
 use crate::support::collector::Collector;
 use crate::support::echo::{ACCEPT, KEY};
 use crate::support::programs::curl_to_its_end;
-use crate::support::sidecar::{ID, Setup, token};
+use crate::support::sidecar::{Setup, token};
 use crate::support::world;
 
 /// Whoever is trusted with bytes that nobody reads.
@@ -26,14 +27,15 @@ spec:
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tunnel_to_an_excepted_place_stays_closed_and_needs_a_clause() {
-    let collector = Collector::start(ID);
+    let collector = Collector::start("{}");
     let authority = Authority::new();
     let model = world::model(Some(authority.server())).await;
     let place = model.url().trim_start_matches("https://").to_owned();
+    let excepting = format!("{{authority: ca/, except: [\"{place}\"]}}");
     let setup = Setup::default().agent("shopper-1").pact(SHOPPING).agent("trusted-1").pact(UNREAD);
     let setup =
         setup.upstream("pinned", "openai", &model.url(), Some(("authorization", "Bearer ", "unused")));
-    let sidecar = setup.except(&place).collector(&collector).start(&authority.roots());
+    let sidecar = setup.section("interception", &excepting).collector(&collector).start(&authority.roots());
 
     let models = format!("{}/v1/models", model.url());
     let key = format!("Authorization: Bearer {AGENTS_OWN}");
@@ -50,13 +52,13 @@ async fn a_tunnel_to_an_excepted_place_stays_closed_and_needs_a_clause() {
     let opened = curl_to_its_end(&[&models], &sidecar.variables("trusted-1")).await;
     assert_eq!(opened.code, Some(60), "{}{}", opened.told, opened.said);
 
-    let records = collector.records("trusted-1", 2).await;
+    let records = Operator(&collector).records("trusted-1", 2).await;
     for record in &records {
         assert_eq!((&record["action"]["kind"], &record["clauses"]), (&json!("opaque"), &json!(["closed"])));
         assert_eq!(record["coverage"], json!({"request": "unread", "response": "unread"}));
         assert!(record["usage"]["bytes_received"].as_u64() > Some(0), "{record}");
     }
-    let records = collector.records("shopper-1", 1).await;
+    let records = Operator(&collector).records("shopper-1", 1).await;
     assert_eq!((&records[0]["effect"], &records[0]["reason"]), (&json!("refused"), &json!("opaque")));
 }
 
@@ -83,7 +85,7 @@ async fn say(stream: &mut TcpStream, bytes: &[u8], end: &[u8]) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_web_socket_is_refused_unless_a_clause_allows_bytes_that_nobody_reads() {
-    let collector = Collector::start(ID);
+    let collector = Collector::start("{}");
     let setup = Setup::default().agent("shopper-1").pact(SHOPPING).agent("trusted-1").pact(UNREAD);
     let scene = Scene::set(setup.collector(&collector)).await;
     let accept = format!("Sec-WebSocket-Key: {KEY}");
@@ -99,7 +101,7 @@ async fn a_web_socket_is_refused_unless_a_clause_allows_bytes_that_nobody_reads(
     let absolute = format!("http://{echo}/look/live");
     let plain = upgrade(&absolute, &echo, &format!("Proxy-Authorization: Bearer {token}"));
     for (mode, request) in [("reverse", reverse), ("forward", plain)] {
-        let mut stream = TcpStream::connect(scene.sidecar.address(mode)).await.unwrap();
+        let mut stream = TcpStream::connect(scene.sidecar.at(mode)).await.unwrap();
         let head = say(&mut stream, request.as_bytes(), b"\r\n\r\n").await;
         let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
         assert!(head.starts_with("http/1.1 101 "), "{mode}: {head}");
@@ -110,7 +112,7 @@ async fn a_web_socket_is_refused_unless_a_clause_allows_bytes_that_nobody_reads(
         stream.shutdown().await.unwrap();
         assert_eq!(stream.read_u8().await.unwrap_err().kind(), std::io::ErrorKind::UnexpectedEof, "{mode}");
     }
-    let records = collector.records("trusted-1", 2).await;
+    let records = Operator(&collector).records("trusted-1", 2).await;
     for record in &records {
         assert_eq!((&record["action"]["kind"], &record["effect"]), (&json!("opaque"), &json!("sent")));
         assert_eq!(

@@ -1,123 +1,138 @@
-//! The built collector, and what its operator does with it: by curl, as the README says.
+//! The built collector as a process of its own.
 
 use std::fs;
-use std::time::Duration;
+use std::net::{SocketAddr, TcpListener};
 
+use ::http::Method;
+use pactgate::evidence::Verifier;
+use pactgate::wire::{RecordPage, RecordView};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::programs::curl;
-use crate::support::role::{Role, pactgate};
+use crate::support::http::{self, Answer};
+use crate::support::process::{Process, pactgate};
+use crate::support::sidecar::SIDECAR;
 
-/// The token of the one sidecar.
-pub const SIDECAR_TOKEN: &str = "token-of-the-sidecar";
-const OPERATOR_TOKEN: &str = "token-of-the-operator";
+/// The token of the sidecar under test, at the collector.
+const SIDECAR_TOKEN: &str = "sidecar-token-of-the-collector";
+/// The operator who acts in tests, and their token.
+pub const OPERATOR: &str = "night-shift";
+pub const OPERATOR_TOKEN: &str = "operator-token-of-the-collector";
 
-/// A running collector, ended when dropped.
+/// A collector that keeps its address and its data however often it is ended and started.
 pub struct Collector {
-    url: String,
-    public_key: String,
-    _role: Role,
-    _folder: TempDir,
+    process: Option<Process>,
+    address: SocketAddr,
+    key: String,
+    folder: TempDir,
 }
 
 impl Collector {
-    /// Starts it on a free port, for a sidecar of this id and one operator.
-    pub fn start(sidecar: &str) -> Self {
+    /// Starts one. `scoring`: weights that differ, such as `{standard_samples: 5}`.
+    pub fn start(scoring: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let place = folder.path();
-        fs::write(place.join("sidecar.token"), SIDECAR_TOKEN).unwrap();
-        fs::write(place.join("operator.token"), OPERATOR_TOKEN).unwrap();
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let config = format!(
             "apiVersion: pactgate.dev/v1
 kind: Collector
-address: \"127.0.0.1:0\"
+address: {address}
 data: data
 sidecars:
-  - {{id: {sidecar}, token: {{file: sidecar.token}}}}
+  - {{id: {SIDECAR}, token: {{env: SIDECAR_TOKEN}}}}
 operators:
-  - {{name: ada, token: {{file: operator.token}}}}
+  - {{name: {OPERATOR}, token: {{env: OPERATOR_TOKEN}}}}
+scoring: {scoring}
 "
         );
-        fs::write(place.join("collector.yaml"), config).unwrap();
+        fs::write(folder.path().join("collector.yaml"), config).unwrap();
+        let mut collector = Self { process: None, address, key: String::new(), folder };
+        collector.start_again();
+        collector
+    }
+
+    /// Starts it again, where it was before.
+    pub fn start_again(&mut self) {
         let mut command = pactgate();
-        command.arg("collector").arg("--config").arg(place.join("collector.yaml"));
-        let (mut url, mut public_key) = (String::new(), String::new());
-        let role = Role::start(command, |told| {
-            if let (Some(address), Some(key)) = (told["address"].as_str(), told["public_key"].as_str()) {
-                url = format!("http://{address}");
-                key.clone_into(&mut public_key);
-            }
-            !url.is_empty()
-        });
-        Self { url, public_key, _role: role, _folder: folder }
+        command.arg("collector").arg("--config").arg(self.folder.path().join("collector.yaml"));
+        command.env("SIDECAR_TOKEN", SIDECAR_TOKEN).env("OPERATOR_TOKEN", OPERATOR_TOKEN);
+        let process = Process::start(command);
+        self.key = process.hears("its key", |line| Some(line["public_key"].as_str()?.to_owned()));
+        self.process = Some(process);
     }
 
-    /// Its base URL.
-    pub fn url(&self) -> &str {
-        &self.url
+    /// Kills it without a warning.
+    pub fn kill(&mut self) {
+        self.process.take().unwrap().kill();
     }
 
-    /// The key that its statements are signed with, as a sidecar's config has it.
-    pub fn public_key(&self) -> &str {
-        &self.public_key
+    /// The process.
+    pub fn process(&mut self) -> &mut Process {
+        self.process.as_mut().unwrap()
     }
 
-    /// What an operator reads at this path.
-    pub async fn look(&self, path: &str) -> Value {
-        self.operate(&[&format!("{}{path}", self.url)]).await
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
     }
 
-    /// An operator's answer to a question: `grant` or `refuse`.
-    pub async fn answer(&self, approval: &str, answer: &str) -> Value {
-        let body = json!({"answer": answer, "why": "looked at it"}).to_string();
-        let url = format!("{}/v1/approvals/{approval}", self.url);
-        self.operate(&["-H", "Content-Type: application/json", "-d", &body, &url]).await
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
-    /// The one question that waits, as soon as there is one.
-    pub async fn question(&self) -> Value {
-        until("a question waits", async || {
-            let page = self.look("/v1/approvals?state=pending").await;
-            page["approvals"].as_array().unwrap().first().cloned()
-        })
-        .await
+    /// Its public key, as it prints it.
+    pub fn key(&self) -> &str {
+        &self.key
     }
 
-    /// The `data` of the records of an agent, as soon as there are so many.
-    pub async fn records(&self, agent: &str, count: usize) -> Vec<Value> {
-        let path = format!("/v1/records?agent={agent}&limit=500");
-        self.records_at(&path, count).await
+    pub fn sidecar_token(&self) -> &'static str {
+        SIDECAR_TOKEN
     }
 
-    /// The `data` of the records on a page, as soon as there are so many.
-    pub async fn records_at(&self, path: &str, count: usize) -> Vec<Value> {
-        until("the records arrive", async || {
-            let page = self.look(path).await;
-            let records = page["records"].as_array().unwrap();
-            let data = || records.iter().map(|record| record["event"]["data"].clone()).collect();
-            (records.len() >= count).then(data)
-        })
-        .await
+    /// Every secret that it knows.
+    pub fn secrets(&self) -> [&'static str; 2] {
+        [SIDECAR_TOKEN, OPERATOR_TOKEN]
     }
 
-    async fn operate(&self, arguments: &[&str]) -> Value {
-        let bearer = format!("Authorization: Bearer {OPERATOR_TOKEN}");
-        let told = curl(&[&["--fail-with-body", "-H", &bearer], arguments].concat(), &[]).await;
-        serde_json::from_str(&told).unwrap()
+    /// What an operator gets.
+    pub async fn get(&self, path: &str) -> Answer {
+        http::send(self.address, http::request(Method::GET, path, OPERATOR_TOKEN, None)).await
     }
-}
 
-/// Looks until there is something to see; a story that never gets there fails.
-pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let patience = async {
-        let mut pace = tokio::time::interval(Duration::from_millis(20));
+    /// What an operator is told who sends something.
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        http::send(self.address, http::request(Method::POST, path, OPERATOR_TOKEN, Some(body))).await
+    }
+
+    /// Suspends or reinstates an agent.
+    pub async fn overrule(&self, agent: &str, action: &str, why: &str) {
+        let body = json!({"action": action, "why": why});
+        let answer = self.post(&format!("/v1/agents/{agent}/override"), &body).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+
+    /// All records that it holds, in the order it got them.
+    pub async fn records(&self) -> Vec<Value> {
+        let pages = self.pages().await;
+        pages.iter().map(|record| serde_json::from_str(record.event.get()).unwrap()).collect()
+    }
+
+    /// Walks the one log that it holds from the first record to the last.
+    pub async fn verify(&self) {
+        let mut verifier = Verifier::new();
+        for record in self.pages().await {
+            verifier.push(record.event.get().as_bytes()).unwrap();
+        }
+    }
+
+    async fn pages(&self) -> Vec<RecordView> {
+        let mut all = Vec::new();
+        let mut path = "/v1/records?limit=100".to_owned();
         loop {
-            pace.tick().await;
-            if let Some(seen) = look().await {
-                return seen;
+            let page: RecordPage = serde_json::from_slice(&self.get(&path).await.body).unwrap();
+            all.extend(page.records);
+            match page.next {
+                Some(next) => path = format!("/v1/records?limit=100&after={next}"),
+                None => return all,
             }
         }
-    };
-    tokio::time::timeout(Duration::from_secs(30), patience).await.unwrap_or_else(|_| panic!("never: {what}"))
+    }
 }

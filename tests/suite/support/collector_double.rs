@@ -41,6 +41,8 @@ pub enum Fault {
     KeepsOne,
     /// Too many requests, come back at once.
     Busy,
+    /// A gateway in between takes no more than so many bytes.
+    TakesAtMost(usize),
     /// No answer, ever.
     Silent,
 }
@@ -205,6 +207,12 @@ async fn take_events(State(double): State<CollectorDouble>, headers: HeaderMap, 
         std::future::pending::<()>().await;
     }
     let mut held = double.held.lock().unwrap();
+    if let Some(Fault::TakesAtMost(bytes)) = fault {
+        held.faults.push_front(Fault::TakesAtMost(bytes));
+        if batch.len() > bytes {
+            return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+        }
+    }
     let most = match fault {
         Some(Fault::Fails | Fault::HangsUp | Fault::Busy) => 0,
         Some(Fault::KeepsOne) => 1,
@@ -215,7 +223,7 @@ async fn take_events(State(double): State<CollectorDouble>, headers: HeaderMap, 
     }
     let position = held.position();
     match fault {
-        None | Some(Fault::KeepsOne | Fault::Silent) => json(&position),
+        None | Some(Fault::KeepsOne | Fault::Silent | Fault::TakesAtMost(_)) => json(&position),
         Some(Fault::Fails) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         Some(Fault::Busy) => (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "0")]).into_response(),
         Some(Fault::HangsUp | Fault::KeepsAndHangsUp) => hang_up(),

@@ -1,10 +1,12 @@
 //! What the stories need: stand-ins for the outside world, an authority they share, real clients.
 
+/// What an attacker plays against: a sidecar in this process.
+pub mod arena;
 /// An authority for one test, and what it certifies.
 pub mod authority;
 /// Records of calls that never happened.
 pub mod calls;
-/// The built collector, and what its operator does with it.
+/// The built collector as a process of its own.
 pub mod collector;
 /// A collector that fails on demand.
 pub mod collector_double;
@@ -12,11 +14,17 @@ pub mod collector_double;
 pub mod echo;
 /// The variables by which agents are pointed at a sidecar.
 pub mod environment;
+/// An upstream that behaves as it is asked to, well or badly.
+pub mod fickle;
+/// HTTP as a test speaks it.
+pub mod http;
+/// The built program as a process: what it says, and how it ends.
+pub mod process;
 /// Real client programs, run to their end.
 pub mod programs;
-/// A role of the built binary as a process of its own.
-pub mod role;
-/// The built sidecar, with files made for one test.
+/// The text format of Prometheus, read strictly.
+pub mod prometheus;
+/// The built sidecar as a process of its own.
 pub mod sidecar;
 /// The world outside: a model API and an MCP server.
 pub mod world;

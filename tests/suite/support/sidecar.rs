@@ -6,26 +6,45 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::collector::{Collector, SIDECAR_TOKEN};
+use crate::support::collector::Collector;
 use crate::support::environment::{self, Variables};
-use crate::support::role::{Role, pactgate};
+use crate::support::process::{Process, pactgate};
 
-/// The id of every sidecar here.
-pub const ID: &str = "under-test";
+/// The id of every sidecar under test.
+pub const SIDECAR: &str = "under-test";
 
 /// What a sidecar is to be.
-#[derive(Default)]
 pub struct Setup {
     agents: Vec<String>,
     upstreams: String,
-    pacts: Vec<String>,
-    except: Vec<String>,
-    collector: Option<String>,
-    patience: Option<&'static str>,
+    pacts: String,
+    /// Sections of the config that differ from the usual ones.
+    sections: BTreeMap<&'static str, String>,
+    /// Files beside the config.
+    files: Vec<(&'static str, String)>,
     /// Environment of the sidecar, for credentials.
     env: Vec<(String, String)>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        let usual = [
+            ("trust", "{fixed: standard}"),
+            ("approvals", "{patience: 1s, expire: 1m}"),
+            ("log", "{format: json, level: info}"),
+        ];
+        Self {
+            agents: Vec::new(),
+            upstreams: String::new(),
+            pacts: String::new(),
+            sections: usual.map(|(name, text)| (name, text.to_owned())).into(),
+            files: Vec::new(),
+            env: Vec::new(),
+        }
+    }
 }
 
 impl Setup {
@@ -36,109 +55,122 @@ impl Setup {
     }
 
     /// An upstream on loopback that is given `key` in its `header`, where there is one.
-    pub fn upstream(mut self, name: &str, dialect: &str, url: &str, key: Option<(&str, &str, &str)>) -> Self {
+    pub fn upstream(self, name: &str, dialect: &str, url: &str, key: Option<(&str, &str, &str)>) -> Self {
+        let mut setup = self;
         let credential = key.map_or_else(String::new, |(header, prefix, key)| {
             let variable = format!("KEY_OF_{}", name.replace('-', "_").to_uppercase());
             let text = format!(", credential: {{header: {header}, prefix: \"{prefix}\", env: {variable}}}");
-            self.env.push((variable, key.to_owned()));
+            setup.env.push((variable, key.to_owned()));
             text
         });
         let roots = if url.starts_with("https") { ", roots: upstreams.pem" } else { "" };
+        setup.upstream_as(name, dialect, url, &format!("{roots}{credential}"))
+    }
+
+    /// An upstream on loopback with more settings, each after a comma.
+    pub fn upstream_as(mut self, name: &str, dialect: &str, url: &str, more: &str) -> Self {
         writeln!(
             self.upstreams,
-            "  - {{name: {name}, dialect: {dialect}, url: \"{url}\", private: true{roots}{credential}}}"
+            "  - {{name: {name}, dialect: {dialect}, url: \"{url}\", private: true{more}}}"
         )
         .unwrap();
         self
     }
 
-    /// A pact, in a file of its own.
+    /// A pact, as a document of its own.
     pub fn pact(mut self, text: &str) -> Self {
-        self.pacts.push(text.to_owned());
+        self.pacts =
+            if self.pacts.is_empty() { text.to_owned() } else { format!("{}---\n{text}", self.pacts) };
         self
     }
 
-    /// A place whose TLS is not opened, as `host:port`.
-    pub fn except(mut self, place: &str) -> Self {
-        self.except.push(format!("\"{place}\""));
+    /// A section of the config, instead of the usual one.
+    pub fn section(mut self, name: &'static str, text: &str) -> Self {
+        self.sections.insert(name, text.to_owned());
         self
     }
 
-    /// Sends its records there, and hears tiers and answers from there. Without one, agents are on `standard`.
+    /// Leaves a section of the config out.
+    pub fn without(mut self, name: &str) -> Self {
+        self.sections.remove(name);
+        self
+    }
+
+    /// A file beside the config.
+    pub fn file(mut self, name: &'static str, text: &str) -> Self {
+        self.files.push((name, text.to_owned()));
+        self
+    }
+
+    /// Its collector, from which tiers come then.
     pub fn collector(mut self, collector: &Collector) -> Self {
-        let (url, key) = (collector.url(), collector.public_key());
-        let link = format!("{{url: \"{url}\", token: {{env: COLLECTOR_TOKEN}}, public_key: \"{key}\"}}");
-        self.collector = Some(link);
-        self.env.push(("COLLECTOR_TOKEN".to_owned(), SIDECAR_TOKEN.to_owned()));
-        self
-    }
-
-    /// How long a call is held for an answer, other than a second.
-    pub fn patience(mut self, patience: &'static str) -> Self {
-        self.patience = Some(patience);
-        self
+        self.env.push(("COLLECTOR_TOKEN".to_owned(), collector.sidecar_token().to_owned()));
+        let link = format!(
+            "{{url: \"{}\", token: {{env: COLLECTOR_TOKEN}}, public_key: \"{}\"}}",
+            collector.url(),
+            collector.key()
+        );
+        self.without("trust").section("collector", &link)
     }
 
     /// Starts the sidecar and waits until it listens. `roots` certify its upstreams.
-    pub fn start(self, roots: &Path) -> Sidecar {
-        let folder = tempfile::tempdir().unwrap();
+    pub fn start(mut self, roots: &Path) -> Sidecar {
+        let folder = self.write();
         let place = folder.path();
-        fs::create_dir(place.join("pacts")).unwrap();
-        for (number, pact) in self.pacts.iter().enumerate() {
-            fs::write(place.join(format!("pacts/{number}.yaml")), pact).unwrap();
-        }
         fs::copy(roots, place.join("upstreams.pem")).unwrap();
-        fs::write(place.join("sidecar.yaml"), self.config(place)).unwrap();
         let authority = place.join("ca");
         let made = pactgate().arg("ca").arg("init").arg("--dir").arg(&authority).output().unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        self.sections.entry("interception").or_insert_with(|| "{authority: ca/}".to_owned());
+        Sidecar::start(folder, self)
+    }
 
-        let mut command = pactgate();
-        command.arg("proxy").arg("--config").arg(place.join("sidecar.yaml")).envs(self.env);
-        let mut addresses = BTreeMap::new();
-        let role = Role::start(command, |told| {
-            if told["message"] == "listening"
-                && let (Some(mode), Some(address)) = (told["mode"].as_str(), told["address"].as_str())
-            {
-                addresses.insert(mode.to_owned(), address.parse().unwrap());
-            }
-            ["reverse", "forward", "admin"].iter().all(|mode| addresses.contains_key(*mode))
-        });
-        Sidecar { addresses, _role: role, folder }
+    /// Starts a sidecar that speaks no TLS at all.
+    pub fn start_plain(self) -> Sidecar {
+        Sidecar::start(self.write(), self)
+    }
+
+    /// Writes all files but the config.
+    fn write(&self) -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path();
+        for (number, pact) in self.pacts.split("---\n").enumerate() {
+            fs::create_dir_all(place.join("pacts")).unwrap();
+            fs::write(place.join(format!("pacts/{number}.yaml")), pact).unwrap();
+        }
+        for id in &self.agents {
+            fs::write(place.join(format!("{id}.token")), token(id)).unwrap();
+        }
+        for (name, text) in &self.files {
+            fs::write(place.join(name), text).unwrap();
+        }
+        folder
     }
 
     fn config(&self, place: &Path) -> String {
-        let mut agents = String::new();
-        for id in &self.agents {
-            fs::write(place.join(format!("{id}.token")), token(id)).unwrap();
-            writeln!(agents, "  - {{id: {id}, token: {{file: {id}.token}}}}").unwrap();
-        }
-        let trust = match &self.collector {
-            Some(link) => format!("collector: {link}"),
-            None => "trust: {fixed: standard}".to_owned(),
-        };
-        format!(
+        let mut text = format!(
             "apiVersion: pactgate.dev/v1
 kind: Sidecar
-id: {ID}
+id: {SIDECAR}
 data: {place}/data
 pacts: [pacts/]
-agents:
-{agents}listeners:
+listeners:
   - {{mode: reverse, address: \"127.0.0.1:0\"}}
   - {{mode: forward, address: \"127.0.0.1:0\"}}
-upstreams:
-{upstreams}interception: {{authority: ca/, except: [{except}]}}
-{trust}
-approvals: {{patience: {patience}, expire: 5m}}
 admin: {{address: \"127.0.0.1:0\", socket: {place}/admin.sock}}
-log: {{format: json, level: info}}
+upstreams:
+{upstreams}agents:
 ",
             place = place.display(),
             upstreams = self.upstreams,
-            except = self.except.join(", "),
-            patience = self.patience.unwrap_or("1s"),
-        )
+        );
+        for id in &self.agents {
+            writeln!(text, "  - {{id: {id}, token: {{file: {id}.token}}}}").unwrap();
+        }
+        for (name, section) in &self.sections {
+            writeln!(text, "{name}: {section}").unwrap();
+        }
+        text
     }
 }
 
@@ -147,40 +179,108 @@ pub fn token(agent: &str) -> String {
     format!("token-of-{agent}")
 }
 
-/// A running sidecar, ended when dropped.
+/// A running sidecar, ended when dropped. A failing test shows its log.
 pub struct Sidecar {
-    addresses: BTreeMap<String, SocketAddr>,
-    _role: Role,
+    process: Process,
+    addresses: BTreeMap<&'static str, SocketAddr>,
+    env: Vec<(String, String)>,
     folder: TempDir,
 }
 
 impl Sidecar {
-    /// The address of a listener: `reverse` or `forward`.
-    pub fn address(&self, mode: &str) -> SocketAddr {
-        self.addresses[mode]
+    fn start(folder: TempDir, setup: Setup) -> Self {
+        fs::write(folder.path().join("sidecar.yaml"), setup.config(folder.path())).unwrap();
+        let process = run(folder.path(), &setup.env);
+        let addresses = addresses(&process);
+        Self { process, addresses, env: setup.env, folder }
+    }
+
+    /// Kills it without a warning, and starts it again from the same folder.
+    pub fn kill_and_start(&mut self) {
+        self.process.kill();
+        self.start_again();
+    }
+
+    /// Starts it again from the same folder, after it has ended.
+    pub fn start_again(&mut self) {
+        self.process = run(self.folder.path(), &self.env);
+        self.addresses = addresses(&self.process);
+    }
+
+    /// The process.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// Everything it has said since it was started last.
+    pub fn text(&self) -> String {
+        self.process.text()
     }
 
     /// The base URL of an upstream on the reverse listener.
     pub fn reverse(&self, upstream: &str) -> String {
-        format!("http://{}/{upstream}", self.address("reverse"))
+        format!("http://{}/{upstream}", self.addresses["reverse"])
+    }
+
+    /// The address of its `reverse` or `forward` listener, or of its `admin` port.
+    pub fn at(&self, door: &str) -> SocketAddr {
+        self.addresses[door]
     }
 
     /// The forward listener as a proxy URL with which an agent proves itself.
     pub fn proxy(&self, agent: &str) -> String {
-        format!("http://{agent}:{}@{}", token(agent), self.address("forward"))
+        format!("http://{agent}:{}@{}", token(agent), self.addresses["forward"])
     }
 
-    /// The folder of its authority.
-    pub fn authority(&self) -> PathBuf {
-        self.folder.path().join("ca")
+    /// Its admin socket.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("admin.sock")
+    }
+
+    /// Its folder, with `sidecar.yaml`, `pacts/` and `data/`.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Replaces a file of its folder as editors do: in one step.
+    pub fn replace(&self, name: &str, text: &str) {
+        let fresh = self.folder.path().join(".fresh");
+        fs::write(&fresh, text).unwrap();
+        fs::rename(fresh, self.folder.path().join(name)).unwrap();
+    }
+
+    /// Changes its config by replacing one part of the text with another.
+    pub fn edit(&self, from: &str, to: &str) {
+        let text = fs::read_to_string(self.folder.path().join("sidecar.yaml")).unwrap();
+        assert!(text.contains(from), "{text}");
+        self.replace("sidecar.yaml", &text.replace(from, to));
     }
 
     /// The variables by which an agent goes through the forward listener and trusts it. No upstream has a
     /// certificate that these roots vouch for, so that a connection past the sidecar fails.
     pub fn variables(&self, agent: &str) -> Variables {
         let proxy = self.proxy(agent);
-        let mut variables = environment::forward(&proxy, &self.authority());
+        let mut variables = environment::forward(&proxy, &self.folder.path().join("ca"));
         variables.extend(environment::unencrypted(&proxy));
         variables
     }
+}
+
+fn run(folder: &Path, env: &[(String, String)]) -> Process {
+    let mut command = pactgate();
+    command.arg("proxy").arg("--config").arg(folder.join("sidecar.yaml"));
+    command.envs(env.iter().map(|(name, value)| (name, value)));
+    Process::start(command)
+}
+
+/// Waits until each listener has told where it listens.
+fn addresses(process: &Process) -> BTreeMap<&'static str, SocketAddr> {
+    let listening = |door: &'static str| {
+        let find = |line: &Value| {
+            let told = line["message"] == "listening" && line["mode"] == door;
+            told.then(|| line["address"].as_str().unwrap().parse().unwrap())
+        };
+        (door, process.hears(&format!("where `{door}` listens"), find))
+    };
+    ["reverse", "forward", "admin"].map(listening).into()
 }

@@ -1,0 +1,107 @@
+//! Calls to models.
+
+use crate::support::arena::{Arena, Way, post, request};
+
+#[tokio::test]
+async fn other_paths_of_a_model_api_are_not_known() {
+    let arena = Arena::new().await;
+    let body = r#"{"model":"small","messages":[],"input":"x"}"#;
+    for path in [
+        "/openai/v1/batches",
+        "/openai/v1/responses",
+        "/openai/v1/files",
+        "/openai/v1/assistants",
+        "/openai/v1/realtime/sessions",
+        "/openai/v1/chat/completions/x",
+        "/openai/v1/completions",
+        "/openai/",
+        "/openai",
+        "/claude/v1/messages/batches",
+        "/claude/v1/sessions",
+        "/claude/v1/files",
+        "/claude/v1/complete",
+    ] {
+        arena.refuses(path, Way::Reverse, post(path, body), 403, "opaque").await;
+    }
+    for method in ["PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"] {
+        let target = "/openai/v1/chat/completions";
+        let other = request(method, target, &[("content-type", "application/json")], body);
+        arena.refuses(method, Way::Reverse, other, 403, "opaque").await;
+    }
+}
+
+#[tokio::test]
+async fn no_other_model_answers_than_one_that_is_allowed() {
+    let arena = Arena::new().await;
+    for body in [
+        r#"{"model":"haiku","max_tokens":1,"messages":[],"fallbacks":[{"model":"opus"}]}"#,
+        r#"{"model":"haiku","max_tokens":1,"messages":[],"fallbacks":["opus"]}"#,
+        r#"{"model":"haiku","max_tokens":1,"messages":[],"fallbacks":"default"}"#,
+    ] {
+        let call = request(
+            "POST",
+            "/claude/v1/messages",
+            &[("content-type", "application/json"), ("anthropic-version", "2023-06-01")],
+            body,
+        );
+        let answer = arena.send(Way::Reverse, call).await;
+        assert_eq!(answer.status(), 403, "{body}: {answer:?}");
+        assert!(answer.body().contains("permission_error"), "{answer:?}");
+        let records = arena.records().await;
+        assert!(records.iter().all(|record| record.outcome.is_some()), "{records:?}");
+        assert_eq!(arena.ear.heard(), "", "{body}");
+    }
+    for (what, body) in [
+        ("another case", r#"{"model":"SMALL","messages":[]}"#),
+        ("a fine-tune of it", r#"{"model":"small:other","messages":[]}"#),
+        ("a path", r#"{"model":"small/../big","messages":[]}"#),
+    ] {
+        let answer = arena.send(Way::Reverse, post("/openai/v1/chat/completions", body)).await;
+        assert!(matches!(answer.status(), 400 | 403), "{what}: {answer:?}");
+        assert_eq!(arena.ear.heard(), "", "{what}");
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_below_another_is_not_reached_by_the_other_name() {
+    let pact = "apiVersion: pactgate.dev/v1
+kind: Pact
+metadata: {name: held, version: 1}
+spec:
+  agents: [mole]
+  risk: low
+  owner: the tests
+  clauses:
+    - id: everything-plain
+      allow: {http: \"* http://EAR/**\"}
+";
+    let arena = Arena::built(crate::support::arena::Ear::fine().await, pact, |config| {
+        // The whole host, declared beside the APIs on it.
+        let mut site = config.upstreams.iter().find(|upstream| upstream.name.as_str() == "web").unwrap().clone();
+        site.name = pactgate::domain::UpstreamName::new("site").unwrap();
+        site.url.prefix = String::new();
+        config.upstreams.push(site);
+    });
+    let body = r#"{"model":"big","messages":[]}"#;
+    for path in [
+        "/site/openai/v1/chat/completions",
+        "/site/%6fpenai/v1/chat/completions",
+        "/site/x/../openai/v1/chat/completions",
+        "/site/./openai/v1/chat/completions",
+    ] {
+        let answer = arena.send(Way::Reverse, post(path, body)).await;
+        assert_eq!(answer.status(), 403, "{path}: {answer:?}");
+        assert!(answer.body().contains("no-clause"), "{path}: {answer:?}");
+        assert_eq!(arena.ear.heard(), "", "{path}");
+    }
+    let address = arena.ear.address();
+    let absolute = format!("http://{address}/openai/v1/chat/completions");
+    let whole = request(
+        "POST",
+        &absolute,
+        &[("content-type", "application/json"), ("host", &address.to_string())],
+        body,
+    );
+    arena.refuses("forward", Way::Forward, whole, 403, "no-clause").await;
+    arena.passes("beside them", Way::Reverse, request("GET", "/site/else", &[], "")).await;
+}

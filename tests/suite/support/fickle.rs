@@ -1,0 +1,140 @@
+//! An upstream of plain HTTP that behaves as the path of each request asks, well or badly.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+/// What arrived: the head as sent, and the body.
+#[derive(Clone, Debug)]
+pub struct Arrived {
+    pub head: String,
+    pub body: Vec<u8>,
+}
+
+/// The upstream. What it holds back goes on when it is let go.
+pub struct Fickle {
+    pub address: SocketAddr,
+    arrived: Arc<Mutex<Vec<Arrived>>>,
+    gate: Arc<watch::Sender<bool>>,
+}
+
+impl Fickle {
+    /// Starts it on a free port.
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (arrived, gate) = (Arc::<Mutex<Vec<Arrived>>>::default(), Arc::new(watch::channel(false).0));
+        tokio::spawn({
+            let (arrived, gate) = (Arc::clone(&arrived), Arc::clone(&gate));
+            async move {
+                while let Ok((stream, _)) = listener.accept().await {
+                    let serving = Serving { arrived: Arc::clone(&arrived), gate: gate.subscribe() };
+                    tokio::spawn(serving.run(stream));
+                }
+            }
+        });
+        Self { address, arrived, gate }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// What arrived whose first line holds `part`.
+    pub fn arrived(&self, part: &str) -> Vec<Arrived> {
+        let all = self.arrived.lock().unwrap();
+        all.iter().filter(|one| one.head.lines().next().unwrap_or_default().contains(part)).cloned().collect()
+    }
+
+    /// Lets everything go that is held back, now and later.
+    pub fn let_go(&self) {
+        self.gate.send_replace(true);
+    }
+}
+
+struct Serving {
+    arrived: Arc<Mutex<Vec<Arrived>>>,
+    gate: watch::Receiver<bool>,
+}
+
+impl Serving {
+    async fn run(mut self, mut stream: TcpStream) -> std::io::Result<()> {
+        while let Some(path) = self.take(&mut stream).await? {
+            match path.as_str() {
+                "/held" => {
+                    self.gate_opens().await;
+                    stream.write_all(OK).await?;
+                }
+                "/stream" => {
+                    stream.write_all(STREAM_HEAD).await?;
+                    stream.write_all(b"d\r\ndata: first\n\n\r\n").await?;
+                    self.gate_opens().await;
+                    stream.write_all(b"c\r\ndata: last\n\n\r\n0\r\n\r\n").await?;
+                }
+                "/reset" => return Ok(()),
+                "/broken" => {
+                    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nonly this").await?;
+                    // The bytes arrive before the end does.
+                    stream.flush().await?;
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    return Ok(());
+                }
+                "/garbage" => {
+                    stream.write_all(b"\x16\x03\x01 this is no HTTP\r\n\r\n").await?;
+                    return Ok(());
+                }
+                "/silent" => std::future::pending::<()>().await,
+                "/stalls" => {
+                    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nonly this").await?;
+                    std::future::pending::<()>().await;
+                }
+                "/closing" => {
+                    stream.write_all(OK).await?;
+                    return Ok(());
+                }
+                _ => stream.write_all(OK).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn gate_opens(&mut self) {
+        let _ = self.gate.wait_for(|open| *open).await;
+    }
+
+    /// Reads one request; its path.
+    async fn take(&self, stream: &mut TcpStream) -> std::io::Result<Option<String>> {
+        let mut bytes = Vec::new();
+        let end = loop {
+            if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+                break end + 4;
+            }
+            if stream.read_buf(&mut bytes).await? == 0 {
+                return Ok(None);
+            }
+        };
+        let mut body = bytes.split_off(end);
+        let head = String::from_utf8(bytes).unwrap();
+        let length = head.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().unwrap())
+        });
+        while body.len() < length.unwrap_or(0) {
+            if stream.read_buf(&mut body).await? == 0 {
+                return Ok(None);
+            }
+        }
+        let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
+        self.arrived.lock().unwrap().push(Arrived { head, body });
+        Ok(Some(path))
+    }
+}
+
+const OK: &[u8] =
+    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 11\r\n\r\n{\"ok\":true}";
+const STREAM_HEAD: &[u8] =
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
