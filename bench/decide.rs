@@ -2,7 +2,11 @@
 //!
 //! `cargo bench --bench decide`
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a benchmark that cannot be set up fails by panicking")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a benchmark that cannot be set up fails by panicking"
+)]
 
 use std::fmt::Write as _;
 use std::hint::black_box;

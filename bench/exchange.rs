@@ -103,7 +103,7 @@ async fn call(client: &Client<HttpConnector, Full<Bytes>>, url: &str, body: Byte
 }
 
 fn exchange(c: &mut Criterion) {
-    let run = || -> Outcome<()> {
+    let mut run = || -> Outcome<()> {
         pactgate::net::install_crypto_provider();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let folder = tempfile::tempdir()?;

@@ -135,7 +135,7 @@ listeners:
   - {{mode: reverse, address: \"{address}\", agent: load}}
 upstreams:
   - {{name: openai, url: \"http://{upstream}\", dialect: openai, credential: {{header: authorization, prefix: \"Bearer \", env: UPSTREAM_KEY}}}}
-  - {{name: shop, url: \"http://{upstream}\", dialect: mcp}}
+  - {{name: shop, url: \"http://{upstream}/shop\", dialect: mcp}}
 trust: {{fixed: standard}}
 evidence: {{sync: batch, bytes_max: 4GiB, when_full: drop}}
 admin: {{address: \"{admin}\", socket: {place}/admin.sock}}

@@ -34,7 +34,7 @@ pub async fn start() -> Outcome<SocketAddr> {
 }
 
 async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let body = if request.uri().path() == "/mcp" { RESULT } else { COMPLETION };
+    let body = if request.uri().path().ends_with("/mcp") { RESULT } else { COMPLETION };
     let mut request = request.into_body();
     while let Some(Ok(_)) = request.frame().await {}
     let mut response = Response::new(Full::new(Bytes::from_static(body)));

@@ -83,15 +83,24 @@ impl Watcher {
                 Ok(None) => tokio::time::sleep(POLL_EVERY).await,
                 Err(_) => {}
             }
-            let paths = self.paths.clone();
-            let Ok(now) = tokio::task::spawn_blocking(move || contents(&paths)).await else { continue };
-            let changed = differences(&self.seen, &now);
+            let changed = self.look().await;
             if !changed.is_empty() {
-                self.seen = now;
-                self.watch_folders();
                 return changed;
             }
         }
+    }
+
+    /// What differs right now from what was there at the last look. To be asked after the files were read: what
+    /// changed in between, and was changed back later, would otherwise never be told.
+    pub async fn look(&mut self) -> Vec<PathBuf> {
+        let paths = self.paths.clone();
+        let Ok(now) = tokio::task::spawn_blocking(move || contents(&paths)).await else { return Vec::new() };
+        let changed = differences(&self.seen, &now);
+        if !changed.is_empty() {
+            self.seen = now;
+            self.watch_folders();
+        }
+        changed
     }
 
     /// Watches other files and folders from now on, such as after a config names others. What they contain now
@@ -219,6 +228,19 @@ mod tests {
             fs::rename(mount.join("..data_tmp"), mount.join("..data")).unwrap();
             assert_eq!(next(&mut watcher).await, ["pact.yaml"]);
         }
+    }
+
+    #[tokio::test]
+    async fn what_changes_while_it_is_read_is_told_by_the_next_look() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("pact.yaml");
+        fs::write(&file, "good").unwrap();
+        let mut watcher = Watcher::start(vec![file.clone()]);
+        assert!(watcher.look().await.is_empty());
+        fs::write(&file, "bad").unwrap();
+        assert_eq!(watcher.look().await, std::slice::from_ref(&file));
+        fs::write(&file, "good").unwrap();
+        assert_eq!(next(&mut watcher).await, ["pact.yaml"]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -6,9 +6,31 @@ use crate::classify::Part;
 use crate::domain::{Reason, Ruling};
 use crate::enforce::gates::{Case, Reserved, Sending};
 use crate::enforce::permit::{Admission, Open};
-use crate::enforce::{Caller, Enforcer, Outbound, Permit, Refusal, Refused, draft, tally};
+use crate::enforce::{Caller, Enforcer, Outbound, Permit, Refusal, Refused, draft};
 use crate::evidence::Record;
-use crate::pact::{self, Facts, Pact};
+use crate::pact::{self, Facts, Governing, Pact};
+
+/// A message on its way to a permit. The case is there where a pact enforces.
+struct Pending<'a> {
+    admission: Admission,
+    case: Option<Case<'a>>,
+}
+
+/// What has to be waited for between an allowing verdict and a permit.
+#[derive(Clone, Copy)]
+enum Gate {
+    /// Where a clause asks.
+    People,
+    /// Where the pact's risk is high.
+    Disk,
+}
+
+/// What one request is judged with.
+struct Session<'a> {
+    caller: &'a Caller,
+    governing: Governing<'a>,
+    sending: &'a Sending,
+}
 
 impl Enforcer {
     /// Admits a request: all of its messages, or none.
@@ -21,118 +43,114 @@ impl Enforcer {
         parts: Vec<Part>,
         outbound: Outbound,
     ) -> Result<Permit, Vec<Refused>> {
+        let pacts = self.pacts.load_full();
         let sending = Sending::of(&outbound);
-        let mut decided = Vec::with_capacity(parts.len());
-        for part in parts {
-            decided.push(self.judge(caller, part, &sending).await);
+        let session = Session { caller, governing: pacts.governing(&caller.agent), sending: &sending };
+        let mut judged: Vec<_> = parts.iter().map(|part| self.judge(&session, part)).collect();
+        // Invariant: nobody is asked, and nothing is recorded as admitted, for a request that is refused anyway.
+        // From here on an admission that is dropped, because the agent hangs up, records that itself.
+        for gate in [Gate::People, Gate::Disk] {
+            self.pass(gate, &mut judged, &sending).await;
         }
-        if decided.iter().any(Result::is_err) {
-            return Err(decided
-                .into_iter()
-                .map(|one| one.map_or_else(|no| no, Admission::withhold))
-                .collect());
+        if judged.iter().any(Result::is_err) {
+            let answer = |one: Result<Pending<'_>, Refused>| {
+                one.map_or_else(|no| no, |pending| pending.admission.withhold())
+            };
+            return Err(judged.into_iter().map(answer).collect());
         }
-        let mut admitted = decided.into_iter().filter_map(Result::ok);
+        let mut admitted = judged.into_iter().flatten().map(|pending| pending.admission);
         match admitted.next() {
-            Some(lead) => Ok(Permit::new(lead, admitted.collect(), outbound)),
+            Some(lead) => {
+                let others: Vec<_> = admitted.collect();
+                std::iter::once(&lead).chain(&others).for_each(Admission::let_through);
+                Ok(Permit::new(lead, others, outbound))
+            }
             None => Err(Vec::new()),
         }
     }
 
-    async fn judge(
-        self: &Arc<Self>,
-        caller: &Caller,
-        part: Part,
-        sending: &Sending,
-    ) -> Result<Admission, Refused> {
-        let reply = part.reply.clone();
-        match self.judge_action(caller, &part, sending).await {
-            Ok(open) => Ok(Admission::new(Arc::clone(self), reply, open)),
-            Err(refusal) => Err(Refused { reply, refusal }),
+    /// Leads every message through a gate, until one of them is refused there.
+    async fn pass(&self, gate: Gate, judged: &mut [Result<Pending<'_>, Refused>], sending: &Sending) {
+        if judged.iter().any(Result::is_err) {
+            return;
+        }
+        for one in judged {
+            let Ok(Pending { admission, case: Some(case) }) = one else { continue };
+            let Some(open) = admission.open_mut() else { continue };
+            let passed = match gate {
+                Gate::People if case.verdict.ruling == Ruling::Ask => self.ask(open, case, sending).await,
+                Gate::People => Ok(()),
+                Gate::Disk => self.record_first(&open.record, case).await,
+            };
+            let Err(refusal) = passed else { continue };
+            if let Some(refused) = admission.refuse(refusal) {
+                *one = Err(refused);
+            }
+            return;
         }
     }
 
-    async fn judge_action(&self, caller: &Caller, part: &Part, sending: &Sending) -> Result<Open, Refusal> {
+    /// Facts, decision and limits: all that needs no waiting.
+    fn judge<'a>(self: &Arc<Self>, session: &Session<'a>, part: &'a Part) -> Result<Pending<'a>, Refused> {
+        let reply = part.reply.clone();
         let started = self.rooms.clock.monotonic();
-        let slot = self.rooms.recorder.reserve().map_err(|why| self.refuse_unrecorded(&why.to_string()))?;
+        let slot = match self.rooms.recorder.reserve() {
+            Ok(slot) => slot,
+            Err(why) => return Err(Refused::new(reply, self.refuse_unrecorded(&why.to_string()))),
+        };
+        let mut record = self.draft(session, part);
+        let decided = match session.governing.enforcing {
+            Some(pact) => self.decide(&mut record, pact, session.caller, part),
+            None => without_enforcing_pact(&mut record).map(|()| (Reserved::nothing(), None)),
+        };
+        record.latency.decide = self.rooms.clock.monotonic().saturating_sub(started);
+        self.rooms.metrics.decision_took(record.latency.decide);
+        match decided {
+            Ok((reserved, case)) => {
+                let open = Open { record, slot, reserved, started, departed: None, answered: None };
+                Ok(Pending { admission: Admission::new(Arc::clone(self), reply, open), case })
+            }
+            Err(refusal) => Err(Refused::new(reply, self.refuse_action(record, slot, refusal))),
+        }
+    }
+
+    fn draft(&self, session: &Session<'_>, part: &Part) -> Record {
         let at = self.rooms.clock.now();
-        let pacts = self.pacts.load_full();
-        let governing = pacts.governing(&caller.agent);
+        let caller = session.caller;
         let tier = self.rooms.tiers.view(&caller.agent);
         let facts = Facts { agent: &caller.agent, tier: tier.tier, at };
-
         let mut record = draft::of_part(caller, part, self.next_decision(), at);
-        record.upstream.clone_from(&sending.upstream);
+        record.upstream.clone_from(&session.sending.upstream);
         record.args_digest = self.digest(&part.action);
         record.tier = Some(draft::tier_seen(&tier));
         let observe = |pact: &Arc<Pact>| draft::observed(pact, pact::decide(pact, &part.action, &facts));
-        record.observed = governing.observing.iter().map(|pact| observe(pact)).collect();
-
-        let case = governing.enforcing.map(|pact| {
-            let verdict = pact::decide(pact, &part.action, &facts);
-            draft::decide(&mut record, pact, &verdict);
-            Case { pact, part, facts, verdict }
-        });
-        let weighed = match &case {
-            Some(case) => self.weigh(&record, case),
-            None => without_enforcing_pact(&mut record),
-        };
-        self.rooms.metrics.decision_took(self.rooms.clock.monotonic().saturating_sub(started));
-        let passed = match (weighed, &case) {
-            (Ok(reserved), Some(case)) => self.wait(&mut record, case, sending).await.map(|()| reserved),
-            (weighed, _) => weighed,
-        };
-        record.latency.decide = self.rooms.clock.monotonic().saturating_sub(started);
-        match passed {
-            Ok(reserved) => {
-                tally::decided(&self.rooms.metrics, &record);
-                Ok(Open { record, slot, reserved, started, departed: None, answered: None })
-            }
-            Err(refusal) => Err(self.refuse_action(record, slot, refusal)),
-        }
+        record.observed = session.governing.observing.iter().map(|pact| observe(pact)).collect();
+        record
     }
 
-    /// What the verdict and the limits say, which takes no waiting.
-    fn weigh(&self, record: &Record, case: &Case<'_>) -> Result<Reserved, Refusal> {
-        if case.verdict.ruling == Ruling::Deny {
-            return Err(self.denied(record, case));
-        }
-        self.reserve(record, case)
-    }
-
-    /// What has to be waited for on the way from a verdict to a permit: people, and the disk.
-    async fn wait(&self, record: &mut Record, case: &Case<'_>, sending: &Sending) -> Result<(), Refusal> {
-        if case.verdict.ruling == Ruling::Ask {
-            self.ask(record, case, sending).await?;
-            self.still_holds(record, case)?;
-        }
-        self.record_first(record, case).await
-    }
-
-    /// People take their time: what they said yes to must still be what the pact in force asks, at the tier that the
-    /// agent has by now.
-    fn still_holds(&self, record: &mut Record, case: &Case<'_>) -> Result<(), Refusal> {
-        let pacts = self.pacts.load_full();
-        let tier = self.rooms.tiers.view(case.facts.agent);
-        let facts = Facts { tier: tier.tier, at: self.rooms.clock.now(), ..case.facts };
-        let governing = pacts.governing(case.facts.agent).enforcing;
-        let Some(pact) = governing.filter(|pact| pact.digest() == case.pact.digest()) else {
-            let detail = "the pact has changed since this was asked; ask again".to_owned();
-            return Err(case.refusal(record, Reason::ApprovalRequired, detail));
-        };
-        let verdict = pact::decide(pact, &case.part.action, &facts);
-        if verdict.ruling != Ruling::Deny {
-            return Ok(());
-        }
-        record.tier = Some(draft::tier_seen(&tier));
+    fn decide<'a>(
+        &self,
+        record: &mut Record,
+        pact: &'a Arc<Pact>,
+        caller: &'a Caller,
+        part: &'a Part,
+    ) -> Result<(Reserved, Option<Case<'a>>), Refusal> {
+        let tier = record.tier.map_or_else(|| self.rooms.tiers.view(&caller.agent).tier, |seen| seen.tier);
+        let facts = Facts { agent: &caller.agent, tier, at: record.at };
+        let verdict = pact::decide(pact, &part.action, &facts);
         draft::decide(record, pact, &verdict);
-        Err(self.denied(record, &Case { pact, part: case.part, facts, verdict }))
+        let case = Case { pact, part, facts, verdict };
+        if case.verdict.ruling == Ruling::Deny {
+            return Err(self.denied(record, &case));
+        }
+        let reserved = self.reserve(record, &case)?;
+        Ok((reserved, Some(case)))
     }
 }
 
 /// An agent that is only observed goes on, and what its pacts would have said is on record. One that no pact speaks
 /// of may do nothing.
-fn without_enforcing_pact(record: &mut Record) -> Result<Reserved, Refusal> {
+fn without_enforcing_pact(record: &mut Record) -> Result<(), Refusal> {
     let Some(first) = record.observed.first() else {
         let detail = match &record.agent {
             Some(agent) => format!("agent `{agent}`"),
@@ -144,5 +162,5 @@ fn without_enforcing_pact(record: &mut Record) -> Result<Reserved, Refusal> {
     record.verdict = first.verdict;
     record.reason = first.reason;
     record.clauses.clone_from(&first.clauses);
-    Ok(Reserved::nothing())
+    Ok(())
 }

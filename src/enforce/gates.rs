@@ -5,12 +5,13 @@ use http_body::Body as _;
 
 use crate::approvals::{Answer, Question};
 use crate::classify::Part;
-use crate::domain::{ActionKind, Digest, Reason, UpstreamName, Verdict};
-use crate::enforce::{Enforcer, Outbound, Refusal};
+use crate::domain::{ActionKind, Digest, Reason, Ruling, UpstreamName, Verdict};
+use crate::enforce::permit::Open;
+use crate::enforce::{Enforcer, Outbound, Refusal, draft};
 use crate::evidence::{ApprovalAnswer, ApprovalUse, Kind, Record};
 use crate::limits::{Rate, Reservation, Rule};
 use crate::net::Body;
-use crate::pact::{Facts, Limit, Pact};
+use crate::pact::{self, Facts, Limit, Pact};
 
 /// What one decision is about.
 pub(super) struct Case<'a> {
@@ -44,7 +45,7 @@ impl Sending {
 }
 
 impl Case<'_> {
-    pub(super) fn refusal(&self, record: &Record, reason: Reason, detail: String) -> Refusal {
+    fn refusal(&self, record: &Record, reason: Reason, detail: String) -> Refusal {
         Refusal {
             pact: Some(self.pact.name().clone()),
             clauses: self.verdict.clauses.clone(),
@@ -80,8 +81,20 @@ impl Drop for Reserved {
 
 impl Enforcer {
     /// Asks a person, and waits for the answer as long as the config says. On success a grant has been used up for
-    /// this call.
+    /// this call, and what the verdict rested on still holds.
     pub(super) async fn ask(
+        &self,
+        open: &mut Open,
+        case: &mut Case<'_>,
+        sending: &Sending,
+    ) -> Result<(), Refusal> {
+        let answered = self.wait_for_person(&mut open.record, case, sending).await;
+        open.record.latency.decide = self.rooms.clock.monotonic().saturating_sub(open.started);
+        answered?;
+        self.still_holds(&mut open.record, case)
+    }
+
+    async fn wait_for_person(
         &self,
         record: &mut Record,
         case: &Case<'_>,
@@ -108,13 +121,13 @@ impl Enforcer {
         let ticket =
             ticket.map_err(|full| case.refusal(record, Reason::ApprovalRequired, full.to_string()))?;
         let id = ticket.id().clone();
+        // What is true if the agent does not wait for the answer.
         record.approval = Some(ApprovalUse { id: id.clone(), answer: ApprovalAnswer::Unanswered });
-        let leaving = self.watch(record.clone());
         let answer = ticket.wait(self.settings.patience).await;
-        leaving.goes_on();
         let (seen, detail) = match answer {
             Answer::Granted(grant) => {
                 tracing::info!(decision = %record.decision, approval = %id, by = grant.by(), "approval used");
+                record.reason = case.verdict.reason;
                 record.approval = Some(ApprovalUse { id, answer: ApprovalAnswer::Granted });
                 return Ok(());
             }
@@ -129,6 +142,25 @@ impl Enforcer {
         let open = (seen == ApprovalAnswer::Unanswered).then(|| id.clone());
         record.approval = Some(ApprovalUse { id, answer: seen });
         Err(Refusal { approval: open, ..case.refusal(record, Reason::ApprovalRequired, detail) })
+    }
+
+    /// Judges a call once more that waited for a person: what was true before may no longer be.
+    fn still_holds(&self, record: &mut Record, case: &mut Case<'_>) -> Result<(), Refusal> {
+        let pacts = self.pacts.load_full();
+        let governing = pacts.governing(case.facts.agent).enforcing;
+        if governing.is_none_or(|pact| pact.digest() != case.pact.digest()) {
+            let detail = "the pact was replaced while a person was asked".to_owned();
+            return Err(case.refusal(record, Reason::ApprovalRequired, detail));
+        }
+        let tier = self.rooms.tiers.view(case.facts.agent);
+        case.facts = Facts { agent: case.facts.agent, tier: tier.tier, at: self.rooms.clock.now() };
+        case.verdict = pact::decide(case.pact, &case.part.action, &case.facts);
+        if case.verdict.ruling != Ruling::Deny {
+            return Ok(());
+        }
+        record.tier = Some(draft::tier_seen(&tier));
+        draft::decide(record, case.pact, &case.verdict);
+        Err(self.denied(record, case))
     }
 
     /// Takes the call out of every limit that speaks of it, or of none.
@@ -161,9 +193,7 @@ impl Enforcer {
         let admitted = Record { kind: Kind::Admitted, ..record.clone() };
         let slot = self.rooms.recorder.reserve();
         let slot = slot.map_err(|why| case.refusal(record, Reason::EvidenceUnavailable, why.to_string()))?;
-        let leaving = self.watch(record.clone());
         let written = slot.record_durably(admitted).await;
-        leaving.goes_on();
         written.map_err(|why| case.refusal(record, Reason::EvidenceUnavailable, why.to_string()))
     }
 }

@@ -3,7 +3,6 @@
 mod admit;
 mod draft;
 mod gates;
-mod leaving;
 mod permit;
 mod refusal;
 mod refuse;

@@ -6,10 +6,10 @@ use std::time::Duration;
 use http::Request;
 
 use crate::classify::Reply;
-use crate::domain::{DecisionId, Reason, UpstreamName, Usage};
+use crate::domain::{DecisionId, Reason, Ruling, UpstreamName, Usage};
 use crate::enforce::gates::Reserved;
 use crate::enforce::{Enforcer, Refusal, Refused, tally};
-use crate::evidence::{Effect, Kind, Outcome, Record, Seen};
+use crate::evidence::{ApprovalAnswer, Effect, Kind, Outcome, Record, Seen};
 use crate::net::Body;
 use crate::spool::Slot;
 
@@ -167,6 +167,18 @@ impl Admission {
         slot.record(record);
     }
 
+    /// What is being completed; `None` once it is settled.
+    pub(super) fn open_mut(&mut self) -> Option<&mut Open> {
+        self.open.as_mut()
+    }
+
+    /// Ends it as refused, because a gate behind the verdict did not let it pass.
+    pub(super) fn refuse(&mut self, refusal: Refusal) -> Option<Refused> {
+        let Open { record, slot, .. } = self.open.take()?;
+        let refusal = self.judge.refuse_action(record, slot, refusal);
+        Some(Refused::new(self.reply.clone(), refusal))
+    }
+
     fn revoke(&mut self, reason: Reason, detail: &str) -> Refused {
         let refusal = Refusal::plain(self.decision.clone(), reason, detail.to_owned());
         if let Some(open) = &mut self.open {
@@ -175,24 +187,49 @@ impl Admission {
             open.departed = None;
         }
         self.end(Kind::Refused, Settlement::of(Outcome::Refused));
-        Refused { reply: self.reply.clone(), refusal }
+        Refused::new(self.reply.clone(), refusal)
     }
 
-    /// Ends a message that was admitted in a batch with one that was not: nothing of the batch is sent.
+    /// Ends a message of a request in which another message was refused: nothing of the request is sent.
     pub(super) fn withhold(mut self) -> Refused {
-        let detail = "nothing of this batch was sent, because another message in it was refused";
+        let detail = "nothing of this request was sent, because another part of it was refused";
         let mut refusal = Refusal::plain(self.decision.clone(), Reason::Denied, detail.to_owned());
-        if let Some(open) = &self.open {
+        if let Some(open) = &mut self.open {
+            open.record.effect = Effect::Refused;
             refusal.pact = open.record.pact.as_ref().map(|pact| pact.name.clone());
+            tally::decided(&self.judge.rooms.metrics, &open.record);
         }
+        self.end(Kind::Refused, Settlement::of(Outcome::Refused));
+        Refused { reply: self.reply.clone(), refusal, withheld: true }
+    }
+
+    /// Counts it as let through. Invariant: nothing refuses it any more but an address.
+    pub(super) fn let_through(&self) {
+        if let Some(open) = &self.open {
+            tally::decided(&self.judge.rooms.metrics, &open.record);
+        }
+    }
+
+    /// The agent hung up, or the drain's deadline came.
+    fn give_up(&mut self) {
+        let Some(open) = &mut self.open else { return };
+        let used = open.record.approval.as_ref();
+        let granted = used.is_some_and(|used| used.answer == ApprovalAnswer::Granted);
+        if open.record.verdict == Ruling::Ask && !granted {
+            open.record.effect = Effect::Refused;
+            open.record.reason = Some(Reason::ApprovalRequired);
+            return self.end(Kind::Refused, Settlement::of(Outcome::Refused));
+        }
+        if open.departed.is_some() {
+            return self.settle(Settlement::of(Outcome::Abandoned));
+        }
+        open.record.effect = Effect::Refused;
         self.settle(Settlement::of(Outcome::NotSent));
-        Refused { reply: self.reply.clone(), refusal }
     }
 }
 
 impl Drop for Admission {
     fn drop(&mut self) {
-        let departed = self.open.as_ref().is_some_and(|open| open.departed.is_some());
-        self.settle(Settlement::of(if departed { Outcome::Abandoned } else { Outcome::NotSent }));
+        self.give_up();
     }
 }

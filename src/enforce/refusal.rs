@@ -121,6 +121,16 @@ pub struct Refused {
     pub reply: Reply,
     /// The answer.
     pub refusal: Refusal,
+    /// Whether nothing speaks against this message itself: another one of its request was refused.
+    pub withheld: bool,
+}
+
+impl Refused {
+    /// A message that was refused for its own sake.
+    #[must_use]
+    pub fn new(reply: Reply, refusal: Refusal) -> Self {
+        Self { reply, refusal, withheld: false }
+    }
 }
 
 struct Row {

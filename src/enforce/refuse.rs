@@ -64,7 +64,7 @@ impl Enforcer {
     }
 
     /// The recorder counts what it could not take.
-    pub(super) fn unrecorded(&self, why: &str) {
+    fn unrecorded(&self, why: &str) {
         tracing::error!("an attempt could not be recorded: {why}");
     }
 

@@ -50,6 +50,8 @@ pub enum Range {
     Reserved,
     /// A port on which this very process listens.
     OwnListener,
+    /// A place that this process speaks to for itself.
+    Closed,
 }
 
 impl Range {
@@ -72,6 +74,7 @@ impl Range {
             Self::Translated => "translated",
             Self::Reserved => "reserved",
             Self::OwnListener => "own-listener",
+            Self::Closed => "closed",
         }
     }
 

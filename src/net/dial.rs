@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -20,6 +21,8 @@ use crate::net::own;
 pub struct DialSettings {
     /// Where this process listens. Nothing dialed through the dialer may end there.
     pub own: Vec<SocketAddr>,
+    /// A place that nothing dialed through the dialer may reach, such as the collector: host and port.
+    pub closed: Option<(String, u16)>,
     /// Names answered from here instead of the name servers; their addresses are checked like any other.
     pub hosts: BTreeMap<String, Vec<IpAddr>>,
     /// The longest wait for the name servers.
@@ -38,6 +41,7 @@ impl Default for DialSettings {
     fn default() -> Self {
         Self {
             own: Vec::new(),
+            closed: None,
             hosts: BTreeMap::new(),
             lookup: Duration::from_secs(5),
             remember: Duration::from_secs(5),
@@ -126,10 +130,19 @@ pub struct Dialer(Arc<Inner>);
 
 struct Inner {
     own: Vec<SocketAddr>,
+    closed: Option<Closed>,
     lookup: Lookup,
     connected: AtomicU64,
     forbidden: AtomicU64,
     failed: AtomicU64,
+}
+
+/// A place that must not be reached.
+struct Closed {
+    host: String,
+    port: u16,
+    /// Its addresses, as far as they were ever known.
+    last: ArcSwap<Vec<IpAddr>>,
 }
 
 impl Dialer {
@@ -137,8 +150,14 @@ impl Dialer {
     #[must_use]
     pub fn new(settings: DialSettings) -> Self {
         let lookup = Lookup::new(&settings);
+        let closed = settings.closed.map(|(host, port)| Closed {
+            host: host.trim_end_matches('.').to_ascii_lowercase(),
+            port,
+            last: ArcSwap::default(),
+        });
         Self(Arc::new(Inner {
             own: settings.own,
+            closed,
             lookup,
             connected: AtomicU64::new(0),
             forbidden: AtomicU64::new(0),
@@ -162,10 +181,15 @@ impl Dialer {
             Ok(ips) => ips,
             Err(why) => return Err(DialError::NoSuchHost { host: name, why }),
         };
+        let closed = self.closed_to(&name, port, &ips).await;
         let mut permitted = Vec::with_capacity(ips.len());
         let mut refused = None;
         for &ip in ips.iter() {
-            match self.check(SocketAddr::new(ip.to_canonical(), port), reach) {
+            let checked = match closed.contains(&ip.to_canonical()) {
+                true => Err(Forbidden { ip, range: Range::Closed }),
+                false => self.check(SocketAddr::new(ip.to_canonical(), port), reach),
+            };
+            match checked {
                 Ok(address) => permitted.push(address),
                 Err(why) => refused = refused.or(Some(why)),
             }
@@ -200,6 +224,22 @@ impl Dialer {
             forbidden: self.0.forbidden.load(Ordering::Relaxed),
             failed: self.0.failed.load(Ordering::Relaxed),
         }
+    }
+
+    /// Which of these addresses lead to the closed place: all of them under its own name, and under any other name
+    /// those that it has.
+    async fn closed_to(&self, name: &str, port: u16, ips: &[IpAddr]) -> Vec<IpAddr> {
+        let Some(closed) = self.0.closed.as_ref().filter(|closed| closed.port == port) else {
+            return Vec::new();
+        };
+        if name.trim_end_matches('.') == closed.host {
+            return ips.iter().map(IpAddr::to_canonical).collect();
+        }
+        // While its name cannot be resolved, what it had last stays closed.
+        if let Ok(found) = self.0.lookup.addresses(&closed.host).await {
+            closed.last.store(Arc::new(found.iter().map(IpAddr::to_canonical).collect()));
+        }
+        closed.last.load().to_vec()
     }
 
     async fn connect_uncounted(

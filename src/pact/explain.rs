@@ -158,6 +158,7 @@ impl fmt::Display for Explanation {
         let width = clauses.iter().map(|clause| clause.id.as_str().len()).max().unwrap_or(0);
         for ClauseExplanation { id, ruling, matches, why } in clauses {
             let mark = if *matches { "matches" } else { "-" };
+            let (ruling, id) = (ruling.name(), id.as_str());
             write!(f, "\n  {ruling:<5} {id:<width$}  {mark:<7}  {}", why.join("; "))?;
         }
         Ok(())

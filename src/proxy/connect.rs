@@ -12,9 +12,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::classify::{Coverage, Part, Reply};
 use crate::domain::{Action, Dialect, Json, Reason, Target};
-use crate::enforce::{Attempted, Caller, Outbound};
+use crate::enforce::{Attempted, Caller, Outbound, Settlement};
+use crate::evidence::Outcome;
 use crate::net::{self, AcceptError, Body, Opening, Place, Reach};
-use crate::proxy::entry::{Entry, attempted_name, connect_authority};
+use crate::proxy::entry::Entry;
 use crate::proxy::exchange::{Answer, answer, exchange};
 use crate::proxy::route::bracketed;
 use crate::proxy::{Proxy, tunnel};
@@ -52,19 +53,7 @@ struct Tunnel {
 async fn open(proxy: &Arc<Proxy>, entry: &Entry, head: &mut Parts, tunnel: Tunnel) -> Result<(), Answer> {
     let routes = proxy.routes.load_full();
     let caller = entry.identify(proxy, &routes, head)?;
-    let Some((host, port)) = connect_authority(head) else {
-        let attempted = Attempted {
-            caller: Some(caller),
-            listener: entry.listener.clone(),
-            name: attempted_name(head),
-            dialect: Dialect::Opaque,
-        };
-        let detail = "CONNECT wants `host:port`".to_owned();
-        return Err(Answer::refused(
-            Reply::Problem,
-            proxy.enforcer.refuse(&attempted, Reason::Unreadable, detail),
-        ));
-    };
+    let (host, port) = entry.tunnel_end(proxy, &caller, head)?;
     match &proxy.interception {
         Some(interception) if !interception.except.contains(&(host.clone(), port)) => {
             let opened = intercept(Arc::clone(proxy), entry.clone(), caller, host, port, tunnel);
@@ -120,7 +109,8 @@ where
         let (proxy, inside) = (Arc::clone(proxy), Arc::clone(&inside));
         async move { Ok::<_, std::convert::Infallible>(exchange(&proxy, &inside, None, request).await) }
     });
-    proxy.server.serve(stream, service).await;
+    let ended = proxy.server.serve(stream, service).await;
+    inside.ended(proxy, ended);
 }
 
 /// Bytes that nobody reads: only where a clause allows that.
@@ -149,8 +139,9 @@ async fn pass_closed(
     let (permit, upstream) = tunnel::open(&proxy.dialer, permit, reach, proxy.bounds.connect).await?;
     let idle = proxy.bounds.tunnel_idle;
     proxy.drain.spawn(async move {
-        if let Ok(agent) = tunnel.upgrade.await {
-            tunnel::run(permit, TokioIo::new(agent), upstream, idle).await;
+        match tunnel.upgrade.await {
+            Ok(agent) => tunnel::run(permit, TokioIo::new(agent), upstream, idle).await,
+            Err(_) => permit.settle(Settlement::of(Outcome::ClientGone)),
         }
         drop(tunnel.place);
     });

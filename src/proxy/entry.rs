@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, Version, header};
 
 use crate::classify::{self, Reply};
 use crate::domain::{AgentId, Dialect, Reason};
 use crate::enforce::{Attempted, Caller};
 use crate::evidence::{Proof, Traceparent};
+use crate::net::Ended;
 use crate::proxy::Proxy;
 use crate::proxy::exchange::Answer;
 use crate::proxy::route::{Origin, Routes};
@@ -90,13 +91,14 @@ impl Entry {
         routes: &Routes,
         head: &mut Parts,
     ) -> Result<Caller, Answer> {
+        let credentials = proxy.credentials.load();
+        // Taken off in every case: a token of an agent is of no use to any upstream.
+        let taken = credentials.take(&mut head.headers);
         let known = match (&self.known, &self.way) {
             (Some((agent, proof)), _) => Some((agent.clone(), *proof)),
-            (None, Way::Reverse) => {
-                proxy.credentials.load().of_request(&mut head.headers).map(|agent| (agent, Proof::Bearer))
-            }
+            (None, Way::Reverse) => taken.map(|agent| (agent, Proof::Bearer)),
             (None, Way::Forward) => {
-                proxy.credentials.load().of_proxy_request(&head.headers).map(|agent| (agent, Proof::Bearer))
+                credentials.of_proxy_request(&head.headers).map(|agent| (agent, Proof::Bearer))
             }
             (None, Way::Intercepted { .. }) => None,
         };
@@ -119,20 +121,62 @@ impl Entry {
         caller: &Caller,
         head: &Parts,
     ) -> Result<Origin, Answer> {
-        self.find(routes, head).map_err(|wrong| {
-            let attempted = Attempted {
-                caller: Some(caller.clone()),
-                listener: Arc::clone(&self.listener),
-                name: attempted_name(head),
-                dialect: Dialect::Http,
-            };
-            let mut refusal = proxy.enforcer.refuse(&attempted, wrong.reason, wrong.detail);
-            refusal.status = Some(wrong.status.as_u16());
-            Answer::refused(Reply::Problem, refusal)
-        })
+        self.find(routes, head).map_err(|wrong| self.misaddressed(proxy, caller, head, wrong))
+    }
+
+    /// Where a CONNECT request wants a tunnel to.
+    ///
+    /// # Errors
+    /// A refusal, where the request names no place, or names that disagree.
+    pub(super) fn tunnel_end(
+        &self,
+        proxy: &Proxy,
+        caller: &Caller,
+        head: &Parts,
+    ) -> Result<(String, u16), Answer> {
+        tunnel_end(head).map_err(|wrong| self.misaddressed(proxy, caller, head, wrong))
+    }
+
+    /// Records that a connection ended with something that was no request. The HTTP server has answered it.
+    pub(super) fn ended(&self, proxy: &Proxy, how: Ended) {
+        let (name, detail) = match how {
+            Ended::Malformed => ("malformed HTTP", "what came is not HTTP, or its head is too large"),
+            Ended::SlowHead => ("unfinished HTTP", "the head of a request did not end in time"),
+            Ended::Done | Ended::Idle | Ended::Broken => return,
+        };
+        let caller = self.known.as_ref().map(|(agent, proof)| Caller {
+            agent: agent.clone(),
+            proof: *proof,
+            listener: Arc::clone(&self.listener),
+            traceparent: None,
+        });
+        let attempted = Attempted {
+            caller,
+            listener: Arc::clone(&self.listener),
+            name: name.to_owned(),
+            dialect: Dialect::Http,
+        };
+        proxy.enforcer.refuse(&attempted, Reason::Unreadable, detail.to_owned());
+    }
+
+    fn misaddressed(&self, proxy: &Proxy, caller: &Caller, head: &Parts, wrong: Misaddressed) -> Answer {
+        let attempted = Attempted {
+            caller: Some(caller.clone()),
+            listener: Arc::clone(&self.listener),
+            name: attempted_name(head),
+            dialect: Dialect::Http,
+        };
+        let mut refusal = proxy.enforcer.refuse(&attempted, wrong.reason, wrong.detail);
+        refusal.status = Some(wrong.status.as_u16());
+        Answer::refused(Reply::Problem, refusal)
     }
 
     fn find(&self, routes: &Routes, head: &Parts) -> Result<Origin, Misaddressed> {
+        if head.method == Method::CONNECT {
+            let detail = "CONNECT is for a forward listener, and not inside a tunnel";
+            return Err(Misaddressed::unreadable(StatusCode::BAD_REQUEST, detail));
+        }
+        one_host(head)?;
         match &self.way {
             Way::Reverse => reverse(routes, head),
             Way::Forward => forward(routes, head),
@@ -165,7 +209,7 @@ impl Entry {
 }
 
 fn reverse(routes: &Routes, head: &Parts) -> Result<Origin, Misaddressed> {
-    if head.uri.scheme().is_some() && head.version < http::Version::HTTP_2 {
+    if head.uri.scheme().is_some() && head.version < Version::HTTP_2 {
         let detail =
             "this is a reverse listener: send `/<upstream>/…`, or use a forward listener as the proxy";
         return Err(Misaddressed::unreadable(StatusCode::BAD_REQUEST, detail));
@@ -214,17 +258,22 @@ fn path(head: &Parts) -> &str {
     }
 }
 
-/// Every `Host` header names the same place as the rest of the request. HTTP/1.1 requires exactly one
-/// (RFC 9112, section 3.2); HTTP/2 may leave it out.
-fn agree(head: &Parts, host: &str, port: u16, default: u16) -> Result<(), Misaddressed> {
+/// HTTP/1.1 requires exactly one `Host` header (RFC 9112, section 3.2); HTTP/2 may leave it out.
+fn one_host(head: &Parts) -> Result<Option<&HeaderValue>, Misaddressed> {
     let mut hosts = head.headers.get_all(header::HOST).iter();
-    let Some(first) = hosts.next() else {
-        return Ok(());
-    };
-    if hosts.next().is_some() {
-        return Err(Misaddressed::names_disagree("more than one `Host` header".to_owned()));
+    match (hosts.next(), hosts.next()) {
+        (None, _) if head.version == Version::HTTP_11 => {
+            Err(Misaddressed::unreadable(StatusCode::BAD_REQUEST, "no `Host` header; HTTP/1.1 requires one"))
+        }
+        (_, Some(_)) => Err(Misaddressed::names_disagree("more than one `Host` header".to_owned())),
+        (host, None) => Ok(host),
     }
-    let text = first.to_str().map_err(|_| bad_authority("Host"))?;
+}
+
+/// The `Host` header names the same place as the rest of the request.
+fn agree(head: &Parts, host: &str, port: u16, default: u16) -> Result<(), Misaddressed> {
+    let Some(named) = one_host(head)? else { return Ok(()) };
+    let text = named.to_str().map_err(|_| bad_authority("Host"))?;
     same(read_authority(text, default)?, (host, port))
 }
 
@@ -237,8 +286,10 @@ fn same(named: (String, u16), (host, port): (&str, u16)) -> Result<(), Misaddres
     Err(Misaddressed::names_disagree(detail))
 }
 
+/// What stands before an `@` may be a credential, and is not told.
 fn bad_authority(text: &str) -> Misaddressed {
-    let shown: String = text.chars().take(80).collect();
+    let place = text.rsplit('@').next().unwrap_or_default();
+    let shown: String = place.chars().take(80).collect();
     Misaddressed::unreadable(
         StatusCode::BAD_REQUEST,
         format!("`{shown}` is not a host with an optional port"),
@@ -261,10 +312,15 @@ fn read_authority(text: &str, default: u16) -> Result<(String, u16), Misaddresse
 }
 
 /// The authority of a CONNECT request, normalized; its port is required (RFC 9110, section 9.3.6).
-pub(super) fn connect_authority(head: &Parts) -> Option<(String, u16)> {
-    let authority = head.uri.authority()?;
-    authority.port_u16()?;
-    read_authority(authority.as_str(), 0).ok()
+fn tunnel_end(head: &Parts) -> Result<(String, u16), Misaddressed> {
+    let authority = head.uri.authority().filter(|authority| authority.port_u16().is_some());
+    let Some(authority) = authority else {
+        return Err(Misaddressed::unreadable(StatusCode::BAD_REQUEST, "CONNECT wants `host:port`"));
+    };
+    let (host, port) = read_authority(authority.as_str(), 0)?;
+    // Some clients leave the port out of `Host`.
+    agree(head, &host, port, port)?;
+    Ok((host, port))
 }
 
 fn default_port(scheme: &str) -> u16 {
@@ -302,9 +358,12 @@ mod tests {
     #[test]
     fn host_must_name_the_place_that_the_request_goes_to() {
         let agrees = |uri: &str, hosts: &[&str]| agree(&head(uri, hosts), "api.example", 443, 443).is_ok();
+        let http2 =
+            http::Request::builder().version(Version::HTTP_2).uri("/").body(()).unwrap().into_parts().0;
+        assert!(agree(&http2, "api.example", 443, 443).is_ok());
         assert!(agrees("/", &["api.example"]));
         assert!(agrees("/", &["API.example:443"]));
-        assert!(agrees("/", &[]));
+        assert!(!agrees("/", &[]));
         for wrong in [
             &["other.example"][..],
             &["api.example:8443"],
@@ -320,8 +379,8 @@ mod tests {
     #[test]
     fn connect_needs_a_port() {
         let target = |text: &str| {
-            let request = http::Request::builder().method("CONNECT").uri(text).body(()).unwrap();
-            connect_authority(&request.into_parts().0)
+            let request = http::Request::builder().method("CONNECT").uri(text).header("host", text);
+            tunnel_end(&request.body(()).unwrap().into_parts().0).ok()
         };
         assert_eq!(target("API.Example:443"), Some(("api.example".to_owned(), 443)));
         assert_eq!(target("api.example"), None);

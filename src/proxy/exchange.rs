@@ -5,7 +5,9 @@ use std::sync::Arc;
 use http::{Request, Response};
 use hyper::body::Incoming;
 
-use crate::classify::{self, Reply, RequestView, Unreadable};
+use http_body::Body as _;
+
+use crate::classify::{self, Coverage, Reply, RequestView, Unreadable};
 use crate::domain::Reason;
 use crate::enforce::{Attempted, Caller, Refusal, Refused};
 use crate::net::{Body, Place};
@@ -28,7 +30,7 @@ pub(super) enum Answer {
 impl Answer {
     /// A call of one message that was refused.
     pub(super) fn refused(reply: Reply, refusal: Refusal) -> Self {
-        Self::Refused { parts: vec![Refused { reply, refusal }], batch: false }
+        Self::Refused { parts: vec![Refused::new(reply, refusal)], batch: false }
     }
 }
 
@@ -91,7 +93,10 @@ async fn attempt(
         headers: &head.headers,
         body: &whole,
     };
-    let call = classify::classify(peer, &view, &proxy.bounds.classify).map_err(unreadable)?;
+    let mut call = classify::classify(peer, &view, &proxy.bounds.classify).map_err(unreadable)?;
+    if !unread.is_end_stream() {
+        call.parts.iter_mut().for_each(|part| part.coverage = Coverage::Unread);
+    }
     let batch = call.batch;
     let sent_bytes = whole.len() as u64;
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use base64::Engine as _;
 use http::HeaderMap;
-use http::header::{self, HeaderName};
+use http::header::{self, HeaderName, HeaderValue};
 
 use crate::domain::{AgentId, Digest, Secret};
 use crate::proxy::headers::{AGENT_TOKEN, CREDENTIALS};
@@ -35,14 +35,24 @@ impl Credentials {
         self.agents.get(&Digest::of(token.as_bytes()))
     }
 
-    /// The agent that a request to a reverse listener proves to be. The header that proved it is taken off, so that
-    /// the token goes no further.
-    pub(super) fn of_request(&self, headers: &mut HeaderMap) -> Option<AgentId> {
-        let carriers = std::iter::once(AGENT_TOKEN).chain(CREDENTIALS);
-        let (name, agent) =
-            carriers.filter_map(|name| self.owner_of(headers, &name).map(|agent| (name, agent))).next()?;
-        headers.remove(name);
-        Some(agent)
+    /// The agent that the request's own headers prove. Whatever proves one is taken off, so that no token of an
+    /// agent goes any further. Two agents in one request are none.
+    pub(super) fn take(&self, headers: &mut HeaderMap) -> Option<AgentId> {
+        if self.agents.is_empty() {
+            return None;
+        }
+        let mut found: Option<&AgentId> = None;
+        let mut is_one = true;
+        for name in std::iter::once(AGENT_TOKEN).chain(CREDENTIALS) {
+            let values = headers.get_all(&name).iter();
+            let owner = |value: &HeaderValue| self.owner(&token(value.to_str().ok()?)?);
+            let owners: Vec<Option<&AgentId>> = values.map(owner).collect();
+            let Some(owner) = owners.iter().flatten().next() else { continue };
+            is_one &= owners.len() == 1 && found.is_none_or(|found| found == *owner);
+            found = Some(owner);
+            headers.remove(&name);
+        }
+        found.filter(|_| is_one).cloned()
     }
 
     /// The agent that a request to a forward listener proves to be, by `Proxy-Authorization` alone
@@ -107,7 +117,7 @@ mod tests {
             ("authorization", "basic dXNlcjp0b2tlbi1h"),
         ] {
             let mut request = headers(name, value);
-            assert_eq!(known().of_request(&mut request).unwrap().as_str(), "a", "{value}");
+            assert_eq!(known().take(&mut request).unwrap().as_str(), "a", "{value}");
             assert!(request.is_empty());
         }
     }
@@ -122,12 +132,13 @@ mod tests {
             ("authorization", ""),
         ] {
             let mut request = headers(name, value);
-            assert_eq!(known().of_request(&mut request), None, "{name}: {value}");
+            assert_eq!(known().take(&mut request), None, "{name}: {value}");
             assert_eq!(request.len(), 1);
         }
         let mut twice = headers("authorization", "Bearer token-a");
         twice.append("authorization", "Bearer token-b".parse().unwrap());
-        assert_eq!(known().of_request(&mut twice), None);
+        assert_eq!(known().take(&mut twice), None);
+        assert!(twice.is_empty());
         assert_eq!(known().of_proxy_request(&headers("authorization", "Bearer token-a")), None);
     }
 }

@@ -138,6 +138,7 @@ async fn serve(proxy: Arc<Proxy>, entry: Arc<Entry>, accepted: Accepted) {
             Ok::<_, Infallible>(response)
         }
     });
-    proxy.server.serve(stream, service).await;
+    let ended = proxy.server.serve(stream, service).await;
+    entry.ended(&proxy, ended);
     drop(place);
 }

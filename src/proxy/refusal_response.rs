@@ -31,9 +31,12 @@ enum Retry {
     AsClientsDo,
 }
 
-/// Answers a request whose messages were all refused, or withheld because one of them was.
+/// Answers a request whose messages were all refused, or withheld because one of them was. What was refused for
+/// its own sake speaks for a request that wants one answer.
 pub(super) fn refused(refused: &[Refused], batch: bool) -> Response<Body> {
-    let answers: Vec<_> = refused.iter().map(|part| (&part.reply, of_refusal(&part.refusal))).collect();
+    let speaks = |part: &&Refused| batch || !part.withheld;
+    let answers: Vec<_> =
+        refused.iter().filter(speaks).map(|part| (&part.reply, of_refusal(&part.refusal))).collect();
     render(&answers, batch)
 }
 
@@ -93,8 +96,13 @@ fn of_failure(failure: &Failure) -> Answer {
 
 fn render(answers: &[(&Reply, Answer)], batch: bool) -> Response<Body> {
     match answers {
-        [] => Response::new(Body::Empty),
-        [(reply, answer)] if !batch => render_one(reply, answer),
+        // A request of no message at all: nothing went out, and nothing may look as if it had.
+        [] => {
+            let mut response = Response::new(Body::Empty);
+            *response.status_mut() = StatusCode::FORBIDDEN;
+            response
+        }
+        [(reply, answer), ..] if !batch => render_one(reply, answer),
         [(_, lead), ..] => render_batch(lead, answers),
     }
 }

@@ -70,6 +70,7 @@ fn keep_inside(way: &Way, origin: &Origin, headers: &mut http::HeaderMap) {
             None => headers.remove(name),
         };
     }
+    headers.remove(header::REFRESH);
 }
 
 /// A body that is being passed on.

@@ -74,21 +74,39 @@ pub(super) struct Origin {
     pub host: String,
     /// The port.
     pub port: u16,
-    /// The path as the upstream's API knows it: without the upstream's prefix.
+    /// The path as it is judged: of plain HTTP the whole, as pacts write it; of an API the part behind the
+    /// upstream's prefix, as the API knows it.
     pub path: String,
     /// The query, without `?`.
     pub query: Option<String>,
 }
 
 impl Origin {
+    /// A path behind the prefix of an upstream.
+    fn at(upstream: &Arc<Upstream>, inside: &str, query: Option<&str>) -> Self {
+        let path = match upstream.peer.dialect {
+            Dialect::Http => format!("{}{inside}", upstream.prefix),
+            _ => inside.to_owned(),
+        };
+        Self {
+            scheme: upstream.scheme.clone(),
+            host: upstream.host.clone(),
+            port: upstream.port,
+            path,
+            query: query.map(str::to_owned),
+            upstream: Some(Arc::clone(upstream)),
+        }
+    }
+
     /// The dialect spoken there.
     pub(super) fn dialect(&self) -> Dialect {
         self.upstream.as_ref().map_or(Dialect::Http, |upstream| upstream.peer.dialect)
     }
 
-    /// The prefix that stands before every path there.
+    /// What still has to stand before the judged path.
     pub(super) fn prefix(&self) -> &str {
-        self.upstream.as_ref().map_or("", |upstream| &upstream.prefix)
+        let judged_apart = self.upstream.as_ref().filter(|upstream| upstream.peer.dialect != Dialect::Http);
+        judged_apart.map_or("", |upstream| &upstream.prefix)
     }
 
     /// A redirect's target as a path of the reverse listener, where it stays inside the same upstream.
@@ -101,7 +119,7 @@ impl Origin {
         let same_place = target.scheme() == here.scheme()
             && target.host_str() == here.host_str()
             && target.port_or_known_default() == Some(self.port);
-        let inside = below_prefix(target.path(), self.prefix()).filter(|_| same_place)?;
+        let inside = below_prefix(target.path(), &upstream.prefix).filter(|_| same_place)?;
         let query = target.query().map(|query| format!("?{query}")).unwrap_or_default();
         HeaderValue::from_str(&format!("/{}{inside}{query}", upstream.name)).ok()
     }
@@ -148,22 +166,24 @@ impl Routes {
         origin.upstream.as_ref().map_or(&self.elsewhere.peer, |upstream| &upstream.peer)
     }
 
-    /// The upstream that a reverse path names in its first segment, and the rest of the path.
+    /// The upstream that a reverse path names in its first segment, and the rest of the path. What lies below
+    /// another upstream's prefix belongs to that one, whichever name leads there.
     pub(super) fn by_path(&self, path: &str, query: Option<&str>) -> Option<Origin> {
         let rest = path.strip_prefix('/')?;
-        let (name, rest) = match rest.find('/') {
-            Some(at) => rest.split_at_checked(at)?,
-            None => (rest, "/"),
+        let (name, rest) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let named = self.by_name.get(name)?;
+        let Ok(normal) = classify::normalize_path(if rest.is_empty() { "/" } else { rest }) else {
+            // Refused when it is read.
+            return Some(Origin { path: rest.to_owned(), ..Origin::at(named, rest, query) });
         };
-        let upstream = self.by_name.get(name)?;
-        Some(Origin {
-            scheme: upstream.scheme.clone(),
-            host: upstream.host.clone(),
-            port: upstream.port,
-            path: rest.to_owned(),
-            query: query.map(str::to_owned),
-            upstream: Some(Arc::clone(upstream)),
-        })
+        let whole = format!("{}{}", named.prefix, if rest.is_empty() { rest } else { &normal });
+        let sharing = self.by_authority.get(&(named.host.clone(), named.port))?;
+        let nearer = sharing
+            .iter()
+            .filter(|other| other.scheme == named.scheme && other.prefix.len() > named.prefix.len())
+            .find_map(|other| Some((other, below_prefix(&whole, &other.prefix)?)));
+        let (upstream, inside) = nearer.unwrap_or((named, rest));
+        Some(Origin::at(upstream, inside, query))
     }
 
     /// The place that a forward request names. `host` is normalized.
@@ -180,16 +200,20 @@ impl Routes {
     ) -> Origin {
         let sharing = self.by_authority.get(&(host.to_owned(), port)).map(Vec::as_slice).unwrap_or_default();
         let normal = classify::normalize_path(path).unwrap_or_else(|_| path.to_owned());
-        let below = |upstream: &&Arc<Upstream>| below_prefix(&normal, &upstream.prefix).is_some();
-        let upstream = sharing.iter().filter(|upstream| upstream.scheme == scheme).find(below);
-        let inside = upstream.and_then(|upstream| below_prefix(&normal, &upstream.prefix));
-        Origin {
-            scheme: scheme.to_owned(),
-            host: host.to_owned(),
-            port,
-            path: inside.unwrap_or(path).to_owned(),
-            query: query.map(str::to_owned),
-            upstream: upstream.map(Arc::clone),
+        let found = sharing
+            .iter()
+            .filter(|upstream| upstream.scheme == scheme)
+            .find_map(|upstream| Some((upstream, below_prefix(&normal, &upstream.prefix)?)));
+        match found {
+            Some((upstream, inside)) => Origin::at(upstream, inside, query),
+            None => Origin {
+                scheme: scheme.to_owned(),
+                host: host.to_owned(),
+                port,
+                path: path.to_owned(),
+                query: query.map(str::to_owned),
+                upstream: None,
+            },
         }
     }
 
@@ -199,7 +223,8 @@ impl Routes {
     }
 }
 
+/// What follows the prefix: nothing, where the path is the upstream's own URL.
 fn below_prefix<'a>(path: &'a str, prefix: &str) -> Option<&'a str> {
     let rest = path.strip_prefix(prefix)?;
-    if rest.starts_with('/') { Some(rest) } else { None }
+    (rest.is_empty() || rest.starts_with('/')).then_some(rest)
 }

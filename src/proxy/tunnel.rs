@@ -1,6 +1,5 @@
 //! Bytes that nobody reads, both ways: only with a permit, counted, and bounded in time.
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -50,14 +49,14 @@ where
     let (upstream_in, upstream_out) = tokio::io::split(upstream);
     let both = async {
         tokio::try_join!(
-            carry(agent_in, upstream_out, &carried.up),
-            carry(upstream_in, agent_out, &carried.down)
+            carry(agent_in, upstream_out, &carried.up, [AGENT_BROKE, UPSTREAM_BROKE]),
+            carry(upstream_in, agent_out, &carried.down, [UPSTREAM_BROKE, AGENT_BROKE])
         )
     };
     let outcome = tokio::select! {
         ended = both => match ended {
             Ok(_) => Outcome::Completed { status: 200 },
-            Err(_) => Outcome::UpstreamFailed { what: UpstreamFailure::Reset },
+            Err(broke) => broke,
         },
         () = carried.stands_still(idle) => Outcome::Cut { why: CutCause::Idle },
     };
@@ -116,19 +115,28 @@ impl Drop for Held {
     }
 }
 
-/// Copies one direction, and passes its end on.
-async fn carry<R, W>(mut from: R, mut to: W, carried: &AtomicU64) -> io::Result<()>
+const AGENT_BROKE: Outcome = Outcome::ClientGone;
+const UPSTREAM_BROKE: Outcome = Outcome::UpstreamFailed { what: UpstreamFailure::Reset };
+
+/// Copies one direction, and passes its end on. `reading` and `writing` say what it means
+/// when either fails.
+async fn carry<R, W>(
+    mut from: R,
+    mut to: W,
+    carried: &AtomicU64,
+    [reading, writing]: [Outcome; 2],
+) -> Result<(), Outcome>
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
     let mut buffer = vec![0; CHUNK_BYTES];
     loop {
-        let count = from.read(&mut buffer).await?;
+        let count = from.read(&mut buffer).await.map_err(|_| reading)?;
         let Some(data) = buffer.get(..count).filter(|data| !data.is_empty()) else {
-            return to.shutdown().await;
+            return to.shutdown().await.map_err(|_| writing);
         };
-        to.write_all(data).await?;
+        to.write_all(data).await.map_err(|_| writing)?;
         carried.fetch_add(count as u64, Ordering::Relaxed);
     }
 }

@@ -36,6 +36,7 @@ pub(super) fn compose(
     };
     if !matches!(body, Body::Stream(_)) {
         headers.remove(header::CONTENT_LENGTH);
+        headers.remove(header::TRAILER);
     }
     if !matches!(origin.dialect(), Dialect::Http | Dialect::Opaque) {
         // The tap reads these answers as they stream.
@@ -82,10 +83,16 @@ pub(super) async fn send(
         }
         request.headers_mut().insert(name.clone(), value.clone());
     }
+    let offers_switch = request.headers().contains_key(header::UPGRADE);
     permit.departed();
     let awaiting = Awaiting { proxy, permit: Some(permit) };
     let answered = client.request(request).await;
-    awaiting.ended(answered, batch)
+    let (permit, response) = awaiting.ended(answered, batch)?;
+    // An upstream that turns the connection over without being asked wants a tunnel that nobody judged.
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS && !offers_switch {
+        return Err(unanswered(permit, NetFailure::BadAnswer, batch));
+    }
+    Ok((permit, response))
 }
 
 /// A permit whose call waits for an answer. Dropped when nobody waits any more.

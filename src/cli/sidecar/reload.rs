@@ -40,9 +40,13 @@ pub(super) async fn follow(file: Option<PathBuf>, looking: Arc<Looking>, proxy: 
         if tokio::task::spawn_blocking(move || reading.reload_pacts()).await.is_err() {
             return;
         }
-        tokio::select! {
-            () = files.proxy.drain.stopping() => return,
-            found = watcher.changed() => changed = found,
+        // What was read may be newer than what the watcher has seen.
+        changed = watcher.look().await;
+        if changed.is_empty() {
+            tokio::select! {
+                () = files.proxy.drain.stopping() => return,
+                found = watcher.changed() => changed = found,
+            }
         }
     }
 }

@@ -303,7 +303,8 @@ fn carry(
     clock: &SharedClock,
 ) -> Result<Arc<Proxy>, StartError> {
     let drain = Drain::default();
-    let dialer = Dialer::new(DialSettings { own, ..DialSettings::default() });
+    let closed = config.collector.as_ref().map(|link| (link.url.host.clone(), link.url.port));
+    let dialer = Dialer::new(DialSettings { own, closed, ..DialSettings::default() });
     let interception = config.interception.as_ref().map(|wanted| intercept(wanted, clock)).transpose()?;
     Ok(Arc::new(Proxy {
         enforcer,

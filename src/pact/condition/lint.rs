@@ -1,44 +1,22 @@
 //! What an expression may not do: name unknown things, cost without bound, or yield anything but true or false.
 
-use cel::common::ast::{
-    CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue, SelectExpr, SourceInfo, operators,
-};
-use cel::{IdedExpr, ParseErrors};
+use std::sync::Arc;
 
-use crate::domain::{ActionKind, Dialect, TrustTier};
-use crate::pact::condition::{regex, values};
+use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue, SelectExpr, operators};
+use cel::parser::PrattParser;
+use cel::{Context, IdedExpr, ParseErrors, Value};
+
+use crate::domain::ActionKind;
+use crate::pact::condition::vocabulary::{FUNCTIONS, TYPES, VARIABLES, action_members, closed};
+use crate::pact::condition::{ENV, regex};
 use crate::pact::reader::nearest;
 
-const VARIABLES: &[&str] = &["agent", "tier", "action", "args", "now", "usage"];
-const TYPES: &[&str] = &["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "uint"];
-const FUNCTIONS: &[&str] = &[
-    "bool",
-    "contains",
-    "double",
-    "duration",
-    "dyn",
-    "endsWith",
-    "getDate",
-    "getDayOfMonth",
-    "getDayOfWeek",
-    "getDayOfYear",
-    "getFullYear",
-    "getHours",
-    "getMilliseconds",
-    "getMinutes",
-    "getMonth",
-    "getSeconds",
-    "int",
-    "matches",
-    "size",
-    "startsWith",
-    "string",
-    "timestamp",
-    "type",
-    "uint",
-];
 const ORDERINGS: &[&str] =
     &[operators::LESS, operators::LESS_EQUALS, operators::GREATER, operators::GREATER_EQUALS];
+
+/// Operators inside each other: each costs stack when the expression is evaluated.
+const DEPTH_MAX: usize = 64;
+/// Names, constants and operators in one expression.
 const NODES_MAX: usize = 512;
 
 /// One thing that is wrong with an expression.
@@ -90,48 +68,43 @@ pub(super) fn syntax(text: &str, errors: &ParseErrors) -> Vec<Finding> {
 }
 
 /// Checks an expression of a clause that speaks of `kind`.
-pub(super) fn check(expression: &IdedExpr, source: &SourceInfo, kind: ActionKind) -> Report {
+pub(super) fn check(expression: &IdedExpr, text: &str, kind: ActionKind) -> Report {
     let mut lint = Lint {
-        source,
+        text,
         kind,
         report: Report::default(),
         scope: Vec::new(),
         iterations: 0,
-        nodes: 0,
         variables: 0,
+        nodes: 0,
+        depth: 0,
     };
     lint.expression(expression);
     if lint.nodes > NODES_MAX {
-        lint.find(expression, format!("the expression has more than {NODES_MAX} parts"), "split the clause");
+        lint.find("", format!("the expression has more than {NODES_MAX} parts"), "split the clause");
     }
     if yields_other(&expression.expr) {
-        lint.find(
-            expression,
-            "the expression does not yield true or false",
-            "compare the value with something",
-        );
+        lint.find("", "the expression does not yield true or false", "compare the value with something");
     }
     lint.report.is_constant = lint.variables == 0;
     lint.report
 }
 
 struct Lint<'a> {
-    source: &'a SourceInfo,
+    text: &'a str,
     kind: ActionKind,
     report: Report,
     scope: Vec<&'a str>,
     iterations: usize,
-    nodes: usize,
     variables: usize,
+    nodes: usize,
+    depth: usize,
 }
 
 impl<'a> Lint<'a> {
-    fn find(&mut self, at: &IdedExpr, message: impl Into<String>, remedy: impl Into<String>) {
-        let offset = self.source.offset_for(at.id).and_then(|(start, _)| {
-            let characters = usize::try_from(start).ok()?;
-            let byte = self.source.source.char_indices().nth(characters).map(|(at, _)| at);
-            Some(byte.unwrap_or(self.source.source.len()))
-        });
+    /// Notes a finding, at the place of `word` where the expression has it.
+    fn find(&mut self, word: &str, message: impl Into<String>, remedy: impl Into<String>) {
+        let offset = place_of(word, self.text);
         let finding = Finding::new(offset, message, remedy);
         if !self.report.findings.contains(&finding) {
             self.report.findings.push(finding);
@@ -140,14 +113,24 @@ impl<'a> Lint<'a> {
 
     fn expression(&mut self, at: &'a IdedExpr) {
         self.nodes += 1;
+        if self.depth == DEPTH_MAX {
+            self.find("", format!("the expression nests deeper than {DEPTH_MAX}"), "split the clause");
+            return;
+        }
+        self.depth += 1;
+        self.parts(at);
+        self.depth -= 1;
+    }
+
+    fn parts(&mut self, at: &'a IdedExpr) {
         match &at.expr {
-            Expr::Ident(name) => self.identifier(at, name),
-            Expr::Select(select) => self.select(at, select),
-            Expr::Call(call) => self.call(at, call),
-            Expr::Comprehension(comprehension) => self.comprehension(at, comprehension),
+            Expr::Ident(name) => self.identifier(name),
+            Expr::Select(select) => self.select(select),
+            Expr::Call(call) => self.call(call),
+            Expr::Comprehension(comprehension) => self.comprehension(comprehension),
             Expr::List(list) => list.elements.iter().for_each(|item| self.expression(item)),
             Expr::Map(map) => {
-                self.find(at, "a mapping in an expression is not read", "compare single fields");
+                self.find("{", "a mapping in an expression is not read", "compare single fields");
                 for entry in &map.entries {
                     if let EntryExpr::MapEntry(entry) = &entry.expr {
                         self.expression(&entry.key);
@@ -155,12 +138,12 @@ impl<'a> Lint<'a> {
                     }
                 }
             }
-            Expr::Struct(_) => self.find(at, "an expression builds no messages", "compare single fields"),
+            Expr::Struct(_) => self.find("{", "an expression builds no messages", "compare single fields"),
             Expr::Literal(_) | Expr::Unspecified => {}
         }
     }
 
-    fn identifier(&mut self, at: &'a IdedExpr, name: &'a str) {
+    fn identifier(&mut self, name: &'a str) {
         if name.starts_with('@') || self.scope.contains(&name) || TYPES.contains(&name) {
             return;
         }
@@ -171,70 +154,72 @@ impl<'a> Lint<'a> {
                 self.report.reads_fields = true;
                 if !matches!(self.kind, ActionKind::Tool | ActionKind::Http | ActionKind::Prompt) {
                     let message = format!("{} actions have no `args`", self.kind.name());
-                    self.find(at, message, "read `action.fields`, or use `where`");
+                    self.find(name, message, "read `action.fields`, or use `where`");
                 }
             }
-            "usage" => self.find(at, "`usage` is not known to expressions yet", "use `limits`"),
+            "usage" => self.find(name, "`usage` is not known to expressions yet", "use `limits`"),
             _ if VARIABLES.contains(&name) => {}
-            _ => self.find(at, format!("unknown variable `{name}`"), nearest(name, VARIABLES)),
+            _ => self.find(name, format!("unknown variable `{name}`"), nearest(name, VARIABLES)),
         }
     }
 
-    fn select(&mut self, at: &'a IdedExpr, select: &'a SelectExpr) {
+    fn select(&mut self, select: &'a SelectExpr) {
         if matches!(&select.operand.expr, Expr::Ident(name) if name == "action") {
             let known = action_members(self.kind);
             self.report.reads_fields |= select.field == "fields";
             if !known.contains(&select.field.as_str()) {
                 let message = format!("{} actions have no `action.{}`", self.kind.name(), select.field);
-                self.find(at, message, nearest(&select.field, known));
+                self.find(&select.field, message, nearest(&select.field, known));
             }
         }
         self.expression(&select.operand);
     }
 
-    fn call(&mut self, at: &'a IdedExpr, call: &'a CallExpr) {
+    fn call(&mut self, call: &'a CallExpr) {
         let name = call.func_name.as_str();
         if !is_operator(name) && !FUNCTIONS.contains(&name) {
-            self.find(at, format!("unknown function `{name}`"), nearest(name, FUNCTIONS));
+            self.find(name, format!("unknown function `{name}`"), nearest(name, FUNCTIONS));
         }
         let is_tier = |arg: &IdedExpr| matches!(&arg.expr, Expr::Ident(name) if name == "tier");
         if ORDERINGS.contains(&name) && call.args.iter().any(is_tier) {
             let remedy = "give the clause a `tier`, or compare with `==` or `in`";
-            self.find(at, "tiers are compared as text here, by the alphabet", remedy);
+            self.find("tier", "tiers are compared as text here, by the alphabet", remedy);
         }
         match name {
-            "matches" => self.pattern(at, call),
+            "matches" => self.pattern(call),
             operators::EQUALS | operators::NOT_EQUALS | operators::IN => self.closed_set(call),
             operators::INDEX => {}
-            _ if name.starts_with("get") => self.time_zone(at, call),
+            _ if name.starts_with("get") => self.time_zone(call),
             _ => {}
         }
         if name == operators::IN && self.iterations > 0 && !is_literal_list(call.args.get(1)) {
-            self.find(at, "a search within an iteration has no bound on its cost", "search a written list");
+            self.find("in", "a search within an iteration has no bound on its cost", "search a written list");
         }
         call.target.iter().for_each(|target| self.expression(target));
         call.args.iter().for_each(|arg| self.expression(arg));
     }
 
-    fn pattern(&mut self, at: &'a IdedExpr, call: &'a CallExpr) {
+    fn pattern(&mut self, call: &'a CallExpr) {
         match call.args.last().map(|arg| &arg.expr) {
             Some(Expr::Literal(LiteralValue::String(text))) => {
                 if let Err(said) = regex(text.inner()) {
-                    self.find(at, format!("not a regular expression: {said}"), "correct the pattern");
+                    self.find("matches", format!("not a regular expression: {said}"), "correct the pattern");
                 }
             }
-            _ => {
-                self.find(at, "`matches` takes a written pattern only", "write the pattern as text in quotes")
-            }
+            _ => self.find(
+                "matches",
+                "`matches` takes a written pattern only",
+                "write the pattern as text in quotes",
+            ),
         }
     }
 
-    fn time_zone(&mut self, at: &'a IdedExpr, call: &'a CallExpr) {
+    fn time_zone(&mut self, call: &'a CallExpr) {
         if let Some(Expr::Literal(LiteralValue::String(zone))) = call.args.first().map(|arg| &arg.expr)
             && !is_time_zone(zone.inner())
         {
             let message = format!("unknown time zone `{}`", zone.inner());
-            self.find(at, message, "write a name of the IANA database, such as `Europe/Berlin`");
+            self.find(zone.inner(), message, "write a name of the IANA database, such as `Europe/Berlin`");
         }
     }
 
@@ -253,22 +238,16 @@ impl<'a> Lint<'a> {
             if let Expr::Literal(LiteralValue::String(text)) = &word.expr
                 && !set.1.contains(&text.inner())
             {
-                self.find(
-                    word,
-                    format!("unknown {} `{}`", set.0, text.inner()),
-                    nearest(text.inner(), &set.1),
-                );
+                let message = format!("unknown {} `{}`", set.0, text.inner());
+                self.find(text.inner(), message, nearest(text.inner(), &set.1));
             }
         }
     }
 
-    fn comprehension(&mut self, at: &'a IdedExpr, inner: &'a ComprehensionExpr) {
+    fn comprehension(&mut self, inner: &'a ComprehensionExpr) {
         if self.iterations > 0 {
-            self.find(
-                at,
-                "an iteration within an iteration has no bound on its cost",
-                "split it into two clauses",
-            );
+            let remedy = "split it into two clauses";
+            self.find(&inner.iter_var, "an iteration within an iteration has no bound on its cost", remedy);
         }
         self.expression(&inner.iter_range);
         self.scope.push(&inner.iter_var);
@@ -281,45 +260,16 @@ impl<'a> Lint<'a> {
     }
 }
 
-type ClosedSet = (&'static str, Vec<&'static str>);
-
-fn closed(at: &IdedExpr) -> Option<ClosedSet> {
-    let is_action = |operand: &IdedExpr| matches!(&operand.expr, Expr::Ident(name) if name == "action");
-    match &at.expr {
-        Expr::Ident(name) if name == "tier" => Some(("tier", TrustTier::ALL.map(TrustTier::name).to_vec())),
-        Expr::Select(select) if is_action(&select.operand) => match select.field.as_str() {
-            "dialect" => Some(("dialect", Dialect::ALL.map(Dialect::name).to_vec())),
-            "kind" => Some(("kind of action", KINDS.map(ActionKind::name).to_vec())),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-const KINDS: [ActionKind; 8] = [
-    ActionKind::Model,
-    ActionKind::Tool,
-    ActionKind::HostedTool,
-    ActionKind::Resource,
-    ActionKind::Prompt,
-    ActionKind::Agent,
-    ActionKind::Http,
-    ActionKind::Opaque,
-];
-
-const fn action_members(kind: ActionKind) -> &'static [&'static str] {
-    match kind {
-        ActionKind::Model => &["kind", "name", "dialect", "fields", "provider", "model"],
-        ActionKind::HostedTool => &["kind", "name", "dialect", "fields", "provider"],
-        ActionKind::Resource => &["kind", "name", "dialect", "fields", "server", "uri"],
-        ActionKind::Prompt => &["kind", "name", "dialect", "fields", "server"],
-        ActionKind::Agent => &["kind", "name", "dialect", "fields", "peer", "skill"],
-        ActionKind::Http => {
-            &["kind", "name", "dialect", "fields", "method", "scheme", "host", "port", "path"]
-        }
-        ActionKind::Opaque => &["kind", "name", "dialect", "fields", "host", "port"],
-        ActionKind::Tool | ActionKind::Protocol => &["kind", "name", "dialect", "fields"],
-    }
+/// Where a word stands in an expression, as a whole word; nowhere for the empty one.
+fn place_of(word: &str, text: &str) -> Option<usize> {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    let is_whole = |at: usize| {
+        let before = text.get(..at).and_then(|before| before.chars().next_back());
+        let after = text.get(at + word.len()..).and_then(|after| after.chars().next());
+        !before.is_some_and(is_part) && !after.is_some_and(is_part)
+    };
+    let mut places = text.match_indices(word).map(|(at, _)| at);
+    if word.is_empty() { None } else { places.find(|at| is_whole(*at)) }
 }
 
 fn is_operator(name: &str) -> bool {
@@ -334,8 +284,8 @@ fn is_literal_list(at: Option<&IdedExpr>) -> bool {
 fn is_time_zone(zone: &str) -> bool {
     let quoted = zone.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-' | '+' | ':'));
     let text = format!("timestamp('2026-01-01T00:00:00Z').getHours('{zone}') >= 0");
-    let context = cel::Context::with_env(std::sync::Arc::clone(&super::ENV));
-    quoted && super::ENV.compile(&text).is_ok_and(|program| program.execute(&context).is_ok())
+    let context = Context::with_env(Arc::clone(&ENV));
+    quoted && PrattParser::new().parse(&text).is_ok_and(|asked| Value::resolve_val(&asked, &context).is_ok())
 }
 
 /// Whether an expression surely yields something else than true or false.
@@ -364,40 +314,5 @@ fn yields_other(expression: &Expr) -> bool {
         Expr::Ident(name) => VARIABLES.contains(&name.as_str()),
         Expr::Comprehension(inner) => matches!(inner.accu_init.expr, Expr::List(_)),
         Expr::Select(_) | Expr::Unspecified => false,
-    }
-}
-
-/// Replaces comparisons by strict ones, and written patterns by compiled ones.
-pub(super) fn rewrite(at: &mut IdedExpr, patterns: &mut Vec<values::Pattern>) {
-    match &mut at.expr {
-        Expr::Call(call) => {
-            call.target.iter_mut().for_each(|target| rewrite(target, patterns));
-            call.args.iter_mut().for_each(|arg| rewrite(arg, patterns));
-            match call.func_name.as_str() {
-                operators::EQUALS => call.func_name = values::EQUALS.to_owned(),
-                operators::NOT_EQUALS => call.func_name = values::DIFFERS.to_owned(),
-                operators::IN => call.func_name = values::AMONG.to_owned(),
-                "matches" => compile_pattern(call, patterns),
-                _ => {}
-            }
-        }
-        Expr::Select(select) => rewrite(&mut select.operand, patterns),
-        Expr::List(list) => list.elements.iter_mut().for_each(|item| rewrite(item, patterns)),
-        Expr::Comprehension(inner) => {
-            // The parts that the macro itself wrote compare nothing of the author's.
-            rewrite(&mut inner.iter_range, patterns);
-            rewrite(&mut inner.loop_step, patterns);
-        }
-        _ => {}
-    }
-}
-
-fn compile_pattern(call: &mut CallExpr, patterns: &mut Vec<values::Pattern>) {
-    let Some(last) = call.args.last_mut() else { return };
-    if let Expr::Literal(LiteralValue::String(text)) = &last.expr
-        && let Ok(regex) = regex(text.inner())
-    {
-        last.expr = Expr::Ident(format!("{}{}", values::PATTERN, patterns.len()));
-        patterns.push(values::Pattern(regex));
     }
 }

@@ -1,11 +1,14 @@
 //! Conditions of `when`: CEL, bounded in cost when the pact is loaded.
 
 mod lint;
+mod rewrite;
 mod values;
+mod vocabulary;
 
 use std::sync::{Arc, LazyLock};
 
 use cel::common::types::CelBool;
+use cel::parser::PrattParser;
 use cel::{Context, Env, ExecutionError, IdedExpr, Value};
 use regex::Regex;
 
@@ -54,14 +57,13 @@ impl Condition {
             let message = format!("the expression is longer than {EXPRESSION_BYTES_MAX} bytes");
             return Err(vec![Finding::new(None, message, "split it into several clauses")]);
         }
-        let parsed = ENV.parser().parse_with_source_info(text);
-        let (mut expression, source) = parsed.map_err(|errors| lint::syntax(text, &errors))?;
-        let report = lint::check(&expression, &source, kind);
+        let mut expression = PrattParser::new().parse(text).map_err(|errors| lint::syntax(text, &errors))?;
+        let report = lint::check(&expression, text, kind);
         if !report.findings.is_empty() {
             return Err(report.findings);
         }
         let mut patterns = Vec::new();
-        lint::rewrite(&mut expression, &mut patterns);
+        rewrite::rewrite(&mut expression, &mut patterns);
         let condition = Self {
             text: text.into(),
             expression,

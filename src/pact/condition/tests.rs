@@ -134,3 +134,27 @@ fn every_function_that_passes_the_check_exists() {
     assert_eq!(evaluate("type(args.amount) == int && dyn(args.amount) == 80"), Ok(true));
     assert_eq!(evaluate("args.currency.contains('U') && args.currency.endsWith('R')"), Ok(true));
 }
+
+#[test]
+fn a_long_expression_does_not_recurse_into_the_ground() {
+    for (text, expected) in [
+        (format!("args.amount{} > 1", "+1".repeat(2_000)), Some("the expression nests deeper than 64")),
+        (format!("args{} == 1", ".a".repeat(1_000)), Some("the expression nests deeper than 64")),
+        (format!("args.tags{} == 1", "[0]".repeat(1_000)), Some("the expression nests deeper than 64")),
+        (format!("args.x{}", "?args.x:args.y".repeat(200)), Some("the expression nests deeper than 64")),
+        (
+            format!("has(args.x){}", " || has(args.x)".repeat(250)),
+            Some("the expression has more than 512 parts"),
+        ),
+        (format!("{}has(args.amount)", "!".repeat(4_000)), None),
+        (format!("{}has(args.amount){}", "(".repeat(1_000), ")".repeat(1_000)), None),
+        (format!("has(args.amount){}", " && has(args.amount)".repeat(100)), None),
+        (format!("args.amount{} > 1", "+1".repeat(50)), None),
+    ] {
+        let found = Condition::compile(&text, ActionKind::Tool).map_err(|found| found[0].message.clone());
+        assert_eq!(found.as_ref().err().map(String::as_str), expected, "{} bytes", text.len());
+        if expected.is_none() {
+            assert_eq!(evaluate(&text), Ok(true));
+        }
+    }
+}

@@ -52,9 +52,8 @@ async fn a_grant_is_good_once_and_for_this_call_alone() {
     assert_eq!(answer.body(), "{}", "{answer:?}");
     assert_eq!(arena.ear.heard().matches("refund").count(), 1);
     let again = Arena::new().await;
-    let first = async {
-        tokio::join!(again.send(Way::Reverse, refund(5)), again.send(Way::Reverse, refund(5)))
-    };
+    let first =
+        async { tokio::join!(again.send(Way::Reverse, refund(5)), again.send(Way::Reverse, refund(5))) };
     let ((one, two), _) = tokio::join!(first, grant(&again, |_| {}));
     let passed = [&one, &two].iter().filter(|answer| answer.body() == "{}").count();
     assert_eq!(passed, 1, "{one:?} {two:?}");
@@ -63,7 +62,8 @@ async fn a_grant_is_good_once_and_for_this_call_alone() {
     again.refuses("the same again", Way::Reverse, refund(5), 200, "approval-required").await;
     let message = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"refund","arguments":{"amount":5}}}"#;
     let bearer = format!("Bearer {TWIN}");
-    let twin = request("POST", MCP, &[("content-type", "application/json"), ("authorization", &bearer)], message);
+    let twin =
+        request("POST", MCP, &[("content-type", "application/json"), ("authorization", &bearer)], message);
     again.refuses("another agent", Way::Open, twin, 200, "approval-required").await;
 }
 
@@ -136,7 +136,8 @@ async fn a_pact_that_changed_while_a_person_thought_is_the_one_that_counts() {
 
 #[tokio::test]
 async fn nobody_is_asked_for_a_batch_that_is_refused_anyway() {
-    let arena = Arena::built(Ear::fine().await, PACT, |config| config.approvals.patience = Duration::from_secs(60));
+    let arena =
+        Arena::built(Ear::fine().await, PACT, |config| config.approvals.patience = Duration::from_secs(60));
     let batch = json!([
         {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "refund", "arguments": {"amount": 5}}},
         {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "drop"}},

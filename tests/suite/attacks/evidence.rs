@@ -1,8 +1,10 @@
 //! Records: before the byte, or not at all.
 
+use std::sync::Arc;
+
+use pactgate::config;
 use pactgate::domain::TrustTier;
 use pactgate::evidence::{Kind, Outcome};
-use pactgate::config;
 
 use crate::support::arena::{Arena, Ear, PACT, Way, post, request};
 
@@ -31,7 +33,8 @@ async fn where_risk_is_high_the_record_is_on_disk_before_the_upstream_hears() {
 
 #[tokio::test]
 async fn an_admission_that_an_address_forbids_ends_as_refused() {
-    let pact = PACT.replace("risk: low", "risk: high").replace("http://EAR/web/open/**", "http://localhost/**");
+    let pact =
+        PACT.replace("risk: low", "risk: high").replace("http://EAR/web/open/**", "http://localhost/**");
     let arena = Arena::under(&pact).await;
     let target = "http://localhost/x";
     let answer = arena.send(Way::Forward, request("GET", target, &[("host", "localhost")], "")).await;
@@ -43,41 +46,37 @@ async fn an_admission_that_an_address_forbids_ends_as_refused() {
 
 #[tokio::test]
 async fn what_cannot_be_recorded_does_not_happen() {
-    let arena = Arena::with(|config| {
-        config.evidence.bytes_max = 64 * 1024;
-        config.evidence.when_full = config::WhenFull::Deny;
-    })
-    .await;
-    let mut passed = 0;
-    loop {
-        let heard = arena.ear.heard().len();
-        let answer = arena.send(Way::Reverse, request("GET", "/web/open/a", &[], "")).await;
-        if answer.status() == 200 {
-            passed += 1;
-            assert!(passed < 1000, "the spool is never full");
-            continue;
-        }
-        assert_eq!(answer.status(), 403, "{answer:?}");
+    let arena = Arena::with(|config| config.evidence.when_full = config::WhenFull::Deny).await;
+    let recorder = Arc::clone(&arena.sidecar.rooms.recorder);
+    // Every place for a record is taken: nothing more can be written down.
+    let mut places = Vec::new();
+    while let Ok(place) = recorder.reserve() {
+        places.push(place);
+    }
+    let mcp = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"look"}}"#;
+    for (attempt, status) in [
+        (request("GET", "/web/open/a", &[], ""), 403),
+        (post(CHAT, SMALL), 403),
+        (post("/shop/mcp", mcp), 200),
+    ] {
+        let answer = arena.send(Way::Reverse, attempt).await;
+        assert_eq!(answer.status(), status, "{answer:?}");
         assert!(answer.body().contains("evidence-unavailable"), "{answer:?}");
-        assert_eq!(arena.ear.heard().len(), heard);
-        break;
     }
-    assert!(passed > 0);
-    let recorder = &arena.sidecar.rooms.recorder;
-    assert_eq!(arena.records().await.len(), passed, "one record for each call that went through");
-    recorder.acknowledge(recorder.durable());
-    let mut again = 0;
-    while arena.send(Way::Reverse, request("GET", "/web/open/a", &[], "")).await.status() != 200 {
-        again += 1;
-        assert!(again < 1000, "it recovers");
-    }
+    let connect = format!("CONNECT {0} HTTP/1.1\r\nhost: {0}\r\nconnection: close\r\n\r\n", "api.example:0");
+    assert_eq!(arena.send(Way::Forward, connect).await.status(), 400);
+    assert_eq!(arena.ear.heard(), "");
+    drop(places);
+    arena.passes("afterwards", Way::Reverse, request("GET", "/web/open/a", &[], "")).await;
 }
 
 #[tokio::test]
 async fn a_suspended_agent_does_nothing_at_all() {
     let arena = Arena::with(|config| config.trust = config::Trust::Fixed(TrustTier::Suspended)).await;
     arena.refuses("a model", Way::Reverse, post(CHAT, SMALL), 403, "suspended").await;
-    arena.refuses("a list", Way::Reverse, request("GET", "/openai/v1/models", &[], ""), 403, "suspended").await;
+    arena
+        .refuses("a list", Way::Reverse, request("GET", "/openai/v1/models", &[], ""), 403, "suspended")
+        .await;
     arena.refuses("a page", Way::Reverse, request("GET", "/web/open/a", &[], ""), 403, "suspended").await;
     let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
     arena.refuses("a ping", Way::Reverse, post("/shop/mcp", ping), 200, "suspended").await;

@@ -40,7 +40,9 @@ async fn heads_are_bounded_in_size_and_number() {
     let attack = request("GET", "/web/open/a", &[("x-a", &large)], "");
     arena.refuses("a large field", Way::Reverse, attack, 431, "unreadable").await;
     let many = vec![("x-a", "1"); 200];
-    arena.refuses("many fields", Way::Reverse, request("GET", "/web/open/a", &many, ""), 431, "unreadable").await;
+    arena
+        .refuses("many fields", Way::Reverse, request("GET", "/web/open/a", &many, ""), 431, "unreadable")
+        .await;
     let attack = request("GET", &format!("/web/open/{}", "a".repeat(200_000)), &[], "");
     let before = arena.records().await.len() as u64;
     let answer = arena.send(Way::Reverse, attack).await;
@@ -52,10 +54,12 @@ async fn heads_are_bounded_in_size_and_number() {
 async fn rapid_resets_end_the_connection_and_nothing_else() {
     let arena = Arena::new().await;
     let stream = TcpStream::connect(arena.at(Way::Reverse)).await.unwrap();
-    let (mut sender, connection) =
-        hyper::client::conn::http2::handshake::<_, _, Empty<bytes::Bytes>>(TokioExecutor::new(), TokioIo::new(stream))
-            .await
-            .unwrap();
+    let (mut sender, connection) = hyper::client::conn::http2::handshake::<_, _, Empty<bytes::Bytes>>(
+        TokioExecutor::new(),
+        TokioIo::new(stream),
+    )
+    .await
+    .unwrap();
     let ended = tokio::spawn(connection);
     for _ in 0..5000 {
         if sender.ready().await.is_err() {
@@ -102,7 +106,12 @@ async fn http2_is_judged_like_http1() {
 #[tokio::test]
 async fn fragments_of_random_bytes_break_nothing() {
     let arena = Arena::new().await;
-    let good = request("POST", "/openai/v1/chat/completions", &[("content-type", "application/json")], r#"{"model":"big"}"#);
+    let good = request(
+        "POST",
+        "/openai/v1/chat/completions",
+        &[("content-type", "application/json")],
+        r#"{"model":"big"}"#,
+    );
     // Every prefix, and every byte changed: the end of a request is not the end of the sidecar.
     for cut in (0..good.len()).step_by(7) {
         let stream = arena.open(Way::Reverse, &good.as_bytes()[..cut]).await;

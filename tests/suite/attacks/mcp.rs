@@ -14,7 +14,8 @@ fn call(tool: &str) -> Value {
 #[tokio::test]
 async fn a_forbidden_tool_is_a_result_with_the_callers_own_id() {
     let arena = Arena::new().await;
-    let answer = arena.refuses("plain", Way::Reverse, post(MCP, &call("drop").to_string()), 200, "no-clause").await;
+    let answer =
+        arena.refuses("plain", Way::Reverse, post(MCP, &call("drop").to_string()), 200, "no-clause").await;
     let said: Value = serde_json::from_str(answer.body()).unwrap();
     assert_eq!((&said["id"], &said["result"]["isError"]), (&json!(7), &json!(true)));
 }
@@ -85,8 +86,10 @@ async fn a_message_says_one_thing() {
 #[tokio::test]
 async fn a_method_that_nobody_knows_is_opaque() {
     let arena = Arena::new().await;
-    for method in ["tools/run", "Tools/Call", "tools/call ", "sampling/createMessage", "x", "notifications/x"] {
-        let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": {"name": "look"}}).to_string();
+    for method in ["tools/run", "Tools/Call", "tools/call ", "sampling/createMessage", "x", "notifications/x"]
+    {
+        let body =
+            json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": {"name": "look"}}).to_string();
         let answer = arena.send(Way::Reverse, post(MCP, &body)).await;
         assert_ne!(arena.records().await.len(), 0);
         assert!(matches!(answer.status(), 200 | 400), "{method}: {answer:?}");
@@ -120,9 +123,29 @@ async fn headers_do_not_say_another_thing_than_the_body() {
         ("another method", vec![json, version, ("mcp-method", "ping"), ("mcp-name", "look")]),
         ("no method", vec![json, version, ("mcp-name", "look")]),
         ("no name", vec![json, version, ("mcp-method", "tools/call")]),
-        ("two names", vec![json, version, ("mcp-method", "tools/call"), ("mcp-name", "look"), ("mcp-name", "drop")]),
-        ("two versions", vec![json, version, ("mcp-protocol-version", "2025-06-18"), ("mcp-method", "tools/call"), ("mcp-name", "look")]),
-        ("an older version", vec![json, ("mcp-protocol-version", "2025-06-18"), ("mcp-method", "tools/call"), ("mcp-name", "look")]),
+        (
+            "two names",
+            vec![json, version, ("mcp-method", "tools/call"), ("mcp-name", "look"), ("mcp-name", "drop")],
+        ),
+        (
+            "two versions",
+            vec![
+                json,
+                version,
+                ("mcp-protocol-version", "2025-06-18"),
+                ("mcp-method", "tools/call"),
+                ("mcp-name", "look"),
+            ],
+        ),
+        (
+            "an older version",
+            vec![
+                json,
+                ("mcp-protocol-version", "2025-06-18"),
+                ("mcp-method", "tools/call"),
+                ("mcp-name", "look"),
+            ],
+        ),
         ("a version to come", vec![json, ("mcp-protocol-version", "2031-01-01")]),
     ] {
         let wrong = request("POST", MCP, &headers, &current("look"));
@@ -136,7 +159,9 @@ async fn headers_do_not_say_another_thing_than_the_body() {
         ("connection", "mcp-method, mcp-name, content-type, x-mine"),
         ("x-mine", "1"),
     ];
-    arena.passes("named in Connection", Way::Reverse, request("POST", MCP, &taken_away, &current("look"))).await;
+    arena
+        .passes("named in Connection", Way::Reverse, request("POST", MCP, &taken_away, &current("look")))
+        .await;
     let heard = arena.ear.heard();
     for kept in ["mcp-method: tools/call", "mcp-name: look", "content-type: application/json"] {
         assert!(heard.contains(kept), "{kept}: {heard}");

@@ -1,6 +1,6 @@
 //! Calls to models.
 
-use crate::support::arena::{Arena, Way, post, request};
+use crate::support::arena::{Arena, Ear, Way, post, request};
 
 #[tokio::test]
 async fn other_paths_of_a_model_api_are_not_known() {
@@ -75,9 +75,10 @@ spec:
     - id: everything-plain
       allow: {http: \"* http://EAR/**\"}
 ";
-    let arena = Arena::built(crate::support::arena::Ear::fine().await, pact, |config| {
+    let arena = Arena::built(Ear::fine().await, pact, |config| {
         // The whole host, declared beside the APIs on it.
-        let mut site = config.upstreams.iter().find(|upstream| upstream.name.as_str() == "web").unwrap().clone();
+        let mut site =
+            config.upstreams.iter().find(|upstream| upstream.name.as_str() == "web").unwrap().clone();
         site.name = pactgate::domain::UpstreamName::new("site").unwrap();
         site.url.prefix = String::new();
         config.upstreams.push(site);

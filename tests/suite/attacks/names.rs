@@ -7,7 +7,7 @@ use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_rustls::TlsConnector;
 
-use crate::support::arena::{Answer, Arena, PATIENCE, Way, request, rest};
+use crate::support::arena::{Answer, Arena, Ear, PATIENCE, Way, request};
 
 /// Allows whatever a pact can allow, so that only the sidecar's own rules are left.
 const EVERYTHING: &str = "apiVersion: pactgate.dev/v1
@@ -28,8 +28,16 @@ spec:
 async fn a_reverse_path_names_an_upstream_in_plain_letters() {
     let arena = Arena::new().await;
     for path in [
-        "/", "/nowhere/x", "/Web/open/a", "/%77eb/open/a", "//web/open/a", "/./web/open/a", "/web;x/open/a",
-        "/nowhere/../web/open/a", "/web%2fopen/a", "*",
+        "/",
+        "/nowhere/x",
+        "/Web/open/a",
+        "/%77eb/open/a",
+        "//web/open/a",
+        "/./web/open/a",
+        "/web;x/open/a",
+        "/nowhere/../web/open/a",
+        "/web%2fopen/a",
+        "*",
     ] {
         let answer = arena.send(Way::Reverse, request("GET", path, &[], "")).await;
         assert!(matches!(answer.status(), 400 | 404), "{path}: {answer:?}");
@@ -61,7 +69,12 @@ async fn a_path_has_one_spelling() {
     ] {
         arena.refuses(path, Way::Reverse, request("GET", path, &[], ""), 400, "unreadable").await;
     }
-    for path in ["/web/open/%73ecret/a", "/web/open/./secret/a", "/web/open/x/../secret/a", "/web/open/x/%2e%2e/secret/a"] {
+    for path in [
+        "/web/open/%73ecret/a",
+        "/web/open/./secret/a",
+        "/web/open/x/../secret/a",
+        "/web/open/x/%2e%2e/secret/a",
+    ] {
         arena.refuses(path, Way::Reverse, request("GET", path, &[], ""), 403, "denied").await;
     }
     for path in ["/web/open/../private", "/web/open/%2e%2e/private", "/web/openly", "/web/open"] {
@@ -96,7 +109,13 @@ async fn a_host_that_says_another_thing_is_refused() {
         let attack = request("GET", &target, &[("host", host)], "");
         arena.refuses(host, Way::Forward, attack, 421, "name-mismatch").await;
     }
-    for host in [&format!("mole@{address}"), &format!("{address}:"), &format!("[::ffff:127.0.0.1]:{port}x"), "a b", ""] {
+    for host in [
+        &format!("mole@{address}"),
+        &format!("{address}:"),
+        &format!("[::ffff:127.0.0.1]:{port}x"),
+        "a b",
+        "",
+    ] {
         let attack = request("GET", &target, &[("host", host)], "");
         let answer = arena.send(Way::Forward, attack).await;
         assert!(matches!(answer.status(), 400 | 421), "{host}: {answer:?}");
@@ -132,9 +151,25 @@ async fn no_spelling_of_this_machine_is_reached() {
     let port = arena.sidecar.admin.port();
     let ear = arena.ear.address().port();
     for host in [
-        "127.0.0.1", "127.0.0.2", "localhost", "LOCALHOST", "localhost.", "[::1]", "[::ffff:127.0.0.1]",
-        "[::127.0.0.1]", "0.0.0.0", "[::]", "169.254.169.254", "[fd00:ec2::254]", "[::ffff:169.254.169.254]",
-        "[64:ff9b::a9fe:a9fe]", "[2002:7f00:1::]", "10.0.0.1", "192.168.0.1", "100.100.100.200", "[fe80::1]",
+        "127.0.0.1",
+        "127.0.0.2",
+        "localhost",
+        "LOCALHOST",
+        "localhost.",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "[::127.0.0.1]",
+        "0.0.0.0",
+        "[::]",
+        "169.254.169.254",
+        "[fd00:ec2::254]",
+        "[::ffff:169.254.169.254]",
+        "[64:ff9b::a9fe:a9fe]",
+        "[2002:7f00:1::]",
+        "10.0.0.1",
+        "192.168.0.1",
+        "100.100.100.200",
+        "[fe80::1]",
     ] {
         // An undeclared name of the very machine where an upstream is declared is no way to it either.
         let beside = if host == "127.0.0.1" { 1 } else { ear };
@@ -145,16 +180,16 @@ async fn no_spelling_of_this_machine_is_reached() {
             arena.refuses(&target, Way::Forward, plain, 403, "address-forbidden").await;
         }
     }
-    for odd in ["0177.0.0.1", "0x7f.1", "2130706433", "127.1", "[::1%25lo]", "[::1", "1.2.3.4.5", "a..b", "-"] {
-        let attack = format!("CONNECT {odd}:443 HTTP/1.1\r\nhost: {odd}:443\r\n\r\n");
+    for odd in ["0177.0.0.1", "0x7f.1", "2130706433", "127.1", "[::1%25lo]", "[::1", "1.2.3.4.5", "a..b"] {
+        let attack = format!("CONNECT {odd}:443 HTTP/1.1\r\nhost: {odd}:443\r\nconnection: close\r\n\r\n");
         let answer = arena.send(Way::Forward, attack).await;
-        assert!(matches!(answer.status(), 400 | 403 | 502), "{odd}: {answer:?}");
+        assert_eq!(answer.status(), 400, "{odd}: {answer:?}");
     }
 }
 
 #[tokio::test]
 async fn a_closed_tunnel_ends_neither_here_nor_at_this_machine() {
-    let arena = Arena::built(crate::support::arena::Ear::fine().await, EVERYTHING, |config| {
+    let arena = Arena::built(Ear::fine().await, EVERYTHING, |config| {
         config.interception = None;
     });
     let admin = arena.sidecar.admin.port();
@@ -168,7 +203,8 @@ async fn a_closed_tunnel_ends_neither_here_nor_at_this_machine() {
         format!("localhost:{ear}"),
         "169.254.169.254:80".to_owned(),
     ] {
-        let attack = format!("CONNECT {authority} HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n\r\n");
+        let attack =
+            format!("CONNECT {authority} HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n\r\n");
         arena.refuses(&authority, Way::Forward, attack, 403, "address-forbidden").await;
     }
 }
@@ -190,7 +226,7 @@ async fn connect_names_one_place() {
     }
     let attack = request("CONNECT", "api.example:443", &[], "");
     let answer = arena.send(Way::Reverse, attack).await;
-    assert_eq!(answer.status(), 404, "{answer:?}");
+    assert_eq!(answer.status(), 400, "{answer:?}");
 }
 
 /// Opens a tunnel and speaks TLS in it, as somebody who trusts the sidecar.
@@ -253,7 +289,8 @@ async fn a_closed_tunnel_is_opaque_also_where_it_is_excepted_from_interception()
         interception.except.push(HostPort { host: "pinned.example".to_owned(), port: 443 });
     })
     .await;
-    let attack = "CONNECT Pinned.Example:443 HTTP/1.1\r\nhost: pinned.example:443\r\nconnection: close\r\n\r\n";
+    let attack =
+        "CONNECT Pinned.Example:443 HTTP/1.1\r\nhost: pinned.example:443\r\nconnection: close\r\n\r\n";
     arena.refuses("excepted", Way::Forward, attack, 403, "opaque").await;
 }
 
@@ -275,7 +312,4 @@ async fn the_collector_is_not_reached() {
     assert_eq!(answer.status(), 403, "{answer:?}");
     assert!(answer.body().contains("address-forbidden"), "{answer:?}");
     assert!(!arena.ear.heard().contains("/web/open/events"));
-    let stream = arena.open(Way::Forward, format!("CONNECT {0} HTTP/1.1\r\nhost: {0}\r\n\r\n", arena.ear.address())).await;
-    drop(stream);
-    let _ = rest;
 }

@@ -2,7 +2,7 @@
 
 use pactgate::evidence::{CutCause, Outcome, UpstreamFailure};
 
-use crate::support::arena::{Arena, Ear, Way, request};
+use crate::support::arena::{Answer, Arena, Ear, PACT, Way, request};
 
 const GET: &str = "/web/open/a";
 
@@ -10,7 +10,7 @@ async fn facing(answer: &'static [u8]) -> Arena {
     Arena::facing(Ear::answering(answer, true).await)
 }
 
-async fn got(answer: &'static [u8]) -> (crate::support::arena::Answer, Outcome) {
+async fn got(answer: &'static [u8]) -> (Answer, Outcome) {
     let arena = facing(answer).await;
     let got = arena.send(Way::Reverse, request("GET", GET, &[], "")).await;
     let records = arena.records_once(1).await;
@@ -48,7 +48,9 @@ async fn no_answer_leads_around_the_sidecar() {
 
 #[tokio::test]
 async fn an_upstream_does_not_open_a_tunnel_that_nobody_judged() {
-    let arena = facing(b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\nfree bytes").await;
+    let arena =
+        facing(b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\nfree bytes")
+            .await;
     for offer in ["h2c", "websocket2", "anything"] {
         let attack = request("GET", GET, &[("upgrade", offer), ("connection", "upgrade")], "");
         let answer = arena.send(Way::Reverse, attack).await;
@@ -102,7 +104,8 @@ async fn an_answer_is_one_answer() {
     let (answer, outcome) = got(informed).await;
     assert_eq!((answer.status(), answer.body()), (200, "ok"));
     assert_eq!(outcome, Outcome::Completed { status: 200 });
-    let both = b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n";
+    let both =
+        b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n";
     let (answer, _) = got(both).await;
     let framings = answer.0.matches("content-length").count() + answer.0.matches("transfer-encoding").count();
     assert!(framings == 1, "{answer:?}");
@@ -147,8 +150,9 @@ async fn an_agent_that_hangs_up_is_on_record() {
 
 #[tokio::test]
 async fn a_silent_upstream_is_cut() {
-    let ear = Ear::answering(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n", false).await;
-    let arena = Arena::built(ear, crate::support::arena::PACT, |config| {
+    let ear =
+        Ear::answering(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n", false).await;
+    let arena = Arena::built(ear, PACT, |config| {
         for upstream in &mut config.upstreams {
             upstream.timeouts.idle = std::time::Duration::from_millis(100);
         }
@@ -157,4 +161,27 @@ async fn a_silent_upstream_is_cut() {
     assert!(!answer.0.ends_with("0\r\n\r\n"), "{answer:?}");
     let records = arena.records_once(1).await;
     assert_eq!(records[0].outcome, Some(Outcome::Cut { why: CutCause::Idle }), "{records:?}");
+}
+
+#[tokio::test]
+async fn a_tunnel_that_was_judged_is_counted_and_ends_with_its_agent() {
+    let pact = PACT.replace("  clauses:", "  clauses:\n    - id: sockets\n      allow: {opaque: \"EAR\"}");
+    let answer =
+        b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\nhello";
+    let arena = Arena::built(Ear::answering(answer, false).await, &pact, |_| {});
+    let asking = request("GET", GET, &[("upgrade", "websocket"), ("connection", "upgrade")], "");
+    let mut stream = arena.open(Way::Reverse, asking.replace("connection: close\r\n", "")).await;
+    let mut got = Vec::new();
+    while !got.ends_with(b"hello") {
+        let mut some = [0; 256];
+        let count = tokio::io::AsyncReadExt::read(&mut stream, &mut some).await.unwrap();
+        assert!(count > 0, "{}", String::from_utf8_lossy(&got));
+        got.extend_from_slice(&some[..count]);
+    }
+    tokio::io::AsyncWriteExt::write_all(&mut stream, b"bytes").await.unwrap();
+    drop(stream);
+    let records = arena.records_once(1).await;
+    let usage = records[0].usage.as_ref().unwrap();
+    assert_eq!(usage.bytes_received, 5, "{records:?}");
+    assert_eq!(records[0].coverage.request, pactgate::evidence::Seen::Unread);
 }

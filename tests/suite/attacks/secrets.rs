@@ -38,7 +38,8 @@ async fn two_agents_in_one_request_are_neither() {
 async fn no_token_of_an_agent_reaches_an_upstream() {
     let arena = Arena::new().await;
     let bearer = format!("Bearer {TOKEN}");
-    let basic = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("mole:{TOKEN}")));
+    let basic =
+        format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("mole:{TOKEN}")));
     let everywhere = [
         ("authorization", bearer.as_str()),
         ("x-api-key", TOKEN),
@@ -108,7 +109,9 @@ async fn a_token_in_an_odd_place_is_not_recorded() {
         let answer = arena.refuses("userinfo", Way::Forward, attack, 400, "unreadable").await;
         assert!(!answer.0.contains(TOKEN), "{answer:?}");
     }
-    let attack = format!("CONNECT mole:{TOKEN}@a.example:443 HTTP/1.1\r\nhost: a.example:443\r\nconnection: close\r\n\r\n");
+    let attack = format!(
+        "CONNECT mole:{TOKEN}@a.example:443 HTTP/1.1\r\nhost: a.example:443\r\nconnection: close\r\n\r\n"
+    );
     arena.refuses("connect", Way::Forward, attack, 400, "unreadable").await;
     assert!(!format!("{:?}", arena.records().await).contains(TOKEN));
 }

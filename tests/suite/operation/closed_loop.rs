@@ -1,11 +1,12 @@
 //! Evidence, score, tier, feed, refusal: the loop, and how fast it closes.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::Method;
 use serde_json::Value;
+use tokio::time::Instant;
 
-use crate::operation::{AGENT, call, get, page, setup};
+use crate::operation::{AGENT, call, delivered, get, page, setup};
 use crate::support::collector::{Collector, OPERATOR};
 use crate::support::fickle::Fickle;
 use crate::support::http::{Answer, send};
@@ -24,10 +25,6 @@ async fn tier(sidecar: &Sidecar) -> (String, String) {
     (agent["tier"].as_str().unwrap().to_owned(), agent["why"].as_str().unwrap().to_owned())
 }
 
-async fn has_tier(sidecar: &Sidecar, wanted: &str) {
-    until(wanted, || async { (tier(sidecar).await.0 == wanted).then_some(()) }).await;
-}
-
 #[tokio::test]
 async fn what_an_agent_does_decides_what_it_may_do_next_within_a_second() {
     let collector = Collector::start("{}");
@@ -35,7 +32,7 @@ async fn what_an_agent_does_decides_what_it_may_do_next_within_a_second() {
     let sidecar = setup(&upstream).collector(&collector).start_plain();
     // Unknown, so on probation: this is allowed, and needs no more.
     assert_eq!(put(&sidecar, "/probed").await.status, 200);
-    has_tier(&sidecar, "probation").await;
+    assert_eq!(tier(&sidecar).await.0, "probation");
     for _ in 0..12 {
         assert_eq!(get(&sidecar, "/forbidden").await.status, 403);
     }
@@ -63,7 +60,7 @@ async fn an_operators_word_counts_at_once_and_is_kept_across_a_restart() {
     let upstream = Fickle::start().await;
     let mut sidecar = setup(&upstream).collector(&collector).start_plain();
     assert_eq!(get(&sidecar, "/fine").await.status, 200);
-    has_tier(&sidecar, "probation").await;
+    delivered(&collector, 1).await;
 
     let why = "looks odd at night";
     collector.overrule(AGENT, "suspend", why).await;
@@ -78,6 +75,11 @@ async fn an_operators_word_counts_at_once_and_is_kept_across_a_restart() {
     assert!(told.contains(why) && told.contains(OPERATOR), "{told}");
 
     // The collector is away, and the sidecar starts anew: it remembers.
+    until("the tier is on disk", || async {
+        let kept = std::fs::read_to_string(sidecar.folder().join("data/tiers.json")).unwrap();
+        kept.contains("suspended").then_some(())
+    })
+    .await;
     collector.kill();
     sidecar.kill_and_start();
     assert_eq!(tier(&sidecar).await.0, "suspended");

@@ -132,7 +132,7 @@ async fn connections_that_ask_nothing_do_not_hold_it_up() {
         200
     );
     let silent = tokio::net::TcpStream::connect(sidecar.at("reverse")).await.unwrap();
-    let began = std::time::Instant::now();
+    let began = tokio::time::Instant::now();
     sidecar.process().signal("INT");
     assert_eq!(sidecar.process().ended().await.code(), Some(0));
     assert!(began.elapsed() < std::time::Duration::from_secs(10), "{:?}", began.elapsed());

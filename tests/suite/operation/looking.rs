@@ -7,62 +7,72 @@ use ::http::Method;
 use pactgate::telemetry::TABLE;
 use serde_json::{Value, json};
 
-use crate::operation::{AGENT, call, get, page, readiness, setup};
+use crate::operation::{AGENT, call, delivered, get, page, readiness, setup};
 use crate::support::collector::Collector;
 use crate::support::fickle::Fickle;
 use crate::support::http::{self, request, send};
 use crate::support::process::{pactgate, until};
 use crate::support::prometheus::{Exposition, read};
-use crate::support::sidecar::{Setup, token};
+use crate::support::sidecar::{Setup, Sidecar, token};
 
 async fn scrape(address: std::net::SocketAddr) -> Exposition {
     let answer = http::get(address, "/metrics").await;
     assert_eq!(answer.status, 200);
-    assert_eq!(answer.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+    assert!(answer.header("content-type").starts_with("text/plain; version=0.0.4"));
     read(&answer.text()).unwrap_or_else(|problem| panic!("{problem}"))
 }
 
-#[tokio::test]
-async fn every_metric_of_the_table_appears_with_labels_from_closed_sets() {
+/// A sidecar that has met all that its metrics count, as far as one test can bring it about.
+struct Met {
+    _upstreams: (Fickle, crate::support::world::Standing),
+    collector: Collector,
+    sidecar: Sidecar,
+}
+
+async fn met() -> Met {
     let collector = Collector::start("{}");
     let upstream = Fickle::start().await;
     let model = crate::support::world::model(None).await;
     let key = Some(("authorization", "Bearer ", crate::support::world::MODEL_KEY));
-    let pact = super::PACT.replace("  limits:", "    - {id: models, allow: {model: \"**\"}}\n    - {id: tunnel, allow: {opaque: \"127.0.0.1:*\"}}\n  limits:");
+    let more = "    - {id: models, allow: {model: \"**\"}}
+    - {id: tunnel, allow: {opaque: \"127.0.0.1:*\"}}
+  limits:";
     let sidecar = Setup::default()
         .agent(AGENT)
-        .pact(&pact)
+        .pact(&super::PACT.replace("  limits:", more))
         .upstream("works", "http", &upstream.url(), None)
         .upstream("openai", "openai", &model.url(), key)
         .collector(&collector)
         .start_plain();
     let reverse = sidecar.at("reverse");
-    let hostile = "x\"}\n# evil";
     for path in ["/fine", "/forbidden", "/paced", "/reset", "/odd-name-of-an-agent"] {
         send(reverse, call(Method::GET, path)).await;
     }
-    let body =
-        json!({"model": "gpt-4o-mini", "max_tokens": 9, "messages": [{"role": "user", "content": hostile}]});
-    let chat =
-        |token: &str, body: &Value| request(Method::POST, "/openai/v1/chat/completions", token, Some(body));
-    assert_eq!(send(reverse, chat(&token(AGENT), &body)).await.status, 200);
-    assert_eq!(send(reverse, chat(&token(AGENT), &json!({"model": 7}))).await.status, 400);
-    assert_eq!(send(reverse, chat("token-of-nobody", &body)).await.status, 401);
+    let said = json!([{"role": "user", "content": "x\"}\n# evil"}]);
+    let body = json!({"model": "gpt-4o-mini", "max_tokens": 9, "messages": said});
+    let path = "/openai/v1/chat/completions";
+    let chat = |token: &str, body: &Value| send(reverse, request(Method::POST, path, token, Some(body)));
+    assert_eq!(chat(&token(AGENT), &body).await.status, 200);
+    assert_eq!(chat(&token(AGENT), &json!({"model": 7})).await.status, 400);
+    assert_eq!(chat("token-of-nobody", &body).await.status, 401);
     let mut tunnel = request(Method::CONNECT, &upstream.address.to_string(), "", None);
-    tunnel.headers_mut().insert("proxy-authorization", format!("Bearer {}", token(AGENT)).parse().unwrap());
+    let proof = format!("Bearer {}", token(AGENT));
+    tunnel.headers_mut().insert("proxy-authorization", proof.parse().unwrap());
     assert_eq!(send(sidecar.at("forward"), tunnel).await.status, 200);
-    until("the tunnel has ended", || async {
-        let opaque = scrape(sidecar.at("admin")).await.value("pactgate_opaque_connections_total", &[]);
-        (opaque == Some(1.0)).then_some(())
+    until("the tunnel has ended, and the collector has spoken", || async {
+        let found = scrape(sidecar.at("admin")).await;
+        found.value("pactgate_trust_age_seconds", &[])?;
+        (found.value("pactgate_opaque_connections_total", &[]) == Some(1.0)).then_some(())
     })
     .await;
-    until("the collector has spoken", || async {
-        scrape(sidecar.at("admin")).await.value("pactgate_trust_age_seconds", &[]).map(drop)
-    })
-    .await;
+    Met { _upstreams: (upstream, model), collector, sidecar }
+}
 
-    let found = scrape(sidecar.at("admin")).await;
-    // What nothing here has led to: faults of conditions, prices, reloads.
+#[tokio::test]
+async fn every_metric_of_the_table_appears_as_the_table_says() {
+    let met = met().await;
+    let found = scrape(met.sidecar.at("admin")).await;
+    // What nothing here has led to.
     let absent = ["pactgate_clause_faults_total", "pactgate_reloads_total"];
     for row in TABLE.iter().filter(|row| !absent.contains(&row.name)) {
         let family = found.families.get(row.name).unwrap_or_else(|| panic!("`{}` does not appear", row.name));
@@ -77,44 +87,42 @@ async fn every_metric_of_the_table_appears_with_labels_from_closed_sets() {
     for name in found.families.keys() {
         assert!(known.contains(name.as_str()) || name.starts_with("process_"), "`{name}` stands in no table");
     }
+    delivered(&met.collector, 5).await;
+    let theirs = scrape(met.collector.address()).await;
+    for row in pactgate::collector::TABLE.iter().filter(|row| !row.name.ends_with("failures_total")) {
+        assert!(theirs.families.contains_key(row.name), "`{}` does not appear", row.name);
+    }
+}
+
+#[tokio::test]
+async fn labels_come_from_closed_sets_and_counts_from_what_happened() {
+    let met = met().await;
+    let found = scrape(met.sidecar.at("admin")).await;
     let mut agents = BTreeSet::new();
     for (name, labels) in found.labels() {
         agents.extend(labels.get("agent").map(String::as_str));
         for text in labels.values() {
-            assert!(
-                !text.contains("evil") && !text.contains("odd-name") && !text.contains("token"),
-                "{name} {labels:?}"
-            );
+            let foreign = ["evil", "odd-name", "token-of"].iter().any(|part| text.contains(part));
+            assert!(!foreign, "{name} {labels:?}");
         }
     }
     assert_eq!(agents, [AGENT].into(), "agents that are configured, and no other");
-    let counts: [(&str, &[(&str, &str)], f64); 8] = [
-        ("pactgate_refusals_total", &[("reason", "denied")], 1.0),
-        ("pactgate_unreadable_requests_total", &[("problem", "missing-field")], 0.0),
-        ("pactgate_upstream_failures_total", &[("upstream", "works"), ("what", "reset")], 1.0),
-        ("pactgate_limit_remaining", &[("agent", AGENT), ("pact", "work"), ("limit", "pace")], 1.0),
-        ("pactgate_trust_tier", &[("agent", AGENT)], 2.0),
-        ("pactgate_requests_in_flight", &[("listener", "reverse")], 0.0),
-        ("pactgate_pacts", &[], 1.0),
-        ("pactgate_fail_open_total", &[("point", "evidence")], 0.0),
-    ];
-    for (name, labels, value) in counts {
-        assert_eq!(found.value(name, labels).unwrap_or(0.0), value, "{name} {labels:?}");
-    }
-    assert!(
-        found.value("pactgate_tokens_total", &[("upstream", "openai"), ("direction", "in")]).unwrap() > 0.0
-    );
+    let is = |name: &str, labels: &[(&str, &str)], value: f64| {
+        assert_eq!(found.value(name, labels), Some(value), "{name} {labels:?}");
+    };
+    is("pactgate_refusals_total", &[("reason", "denied")], 1.0);
+    is("pactgate_refusals_total", &[("reason", "unreadable")], 1.0);
+    is("pactgate_upstream_failures_total", &[("upstream", "works"), ("what", "reset")], 1.0);
+    is("pactgate_limit_remaining", &[("agent", AGENT), ("pact", "work"), ("limit", "pace")], 1.0);
+    is("pactgate_trust_tier", &[("agent", AGENT)], 2.0);
+    is("pactgate_requests_in_flight", &[("listener", "reverse")], 0.0);
+    is("pactgate_pacts", &[], 1.0);
+    is("pactgate_fail_open_total", &[("point", "evidence")], 0.0);
+    is("pactgate_connections_total", &[("listener", "reverse")], 8.0);
+    is("pactgate_connections_total", &[("listener", "forward")], 1.0);
     assert_eq!(found.sum("pactgate_unreadable_requests_total"), 1.0);
-    assert!(found.sum("pactgate_connections_total") >= 9.0);
-
-    let theirs = scrape(collector.address()).await;
-    for row in pactgate::collector::TABLE {
-        assert!(
-            theirs.families.contains_key(row.name) || row.name.ends_with("failures_total"),
-            "`{}`",
-            row.name
-        );
-    }
+    let tokens = found.value("pactgate_tokens_total", &[("upstream", "openai"), ("direction", "in")]);
+    assert!(tokens.unwrap() > 0.0);
 }
 
 #[tokio::test]

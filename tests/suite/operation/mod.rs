@@ -104,16 +104,10 @@ async fn sample(sidecar: &Sidecar, series: &str) -> f64 {
     found.map_or(0.0, |value| value.parse().unwrap())
 }
 
-/// Waits until the collector holds as many records as the sidecar has sealed; hands them over.
-async fn all_delivered(sidecar: &Sidecar, collector: &Collector) -> Vec<Value> {
-    until("every record is delivered", || async {
-        let sealed = sample(sidecar, "pactgate_evidence_sequence").await;
-        let held = sample(sidecar, "pactgate_evidence_acknowledged_sequence").await;
-        let queued = sample(sidecar, "pactgate_evidence_queue_records").await;
-        (sealed == held && queued == 0.0).then_some(())
-    })
-    .await;
-    collector.records().await
+/// Waits until the collector holds so many records, and hands over all that it holds.
+async fn delivered(collector: &Collector, count: usize) -> Vec<Value> {
+    let what = format!("{count} records are delivered");
+    until(&what, || async { Some(collector.records().await).filter(|held| held.len() >= count) }).await
 }
 
 /// The records of calls to a path of the upstream.

@@ -67,16 +67,10 @@ fn text(bytes: &[u8]) -> String {
 fn check_prints_what_takes_effect_and_stops() {
     let folder = folder(SIDECAR, PACT, COLLECTOR);
     for (role, told) in [
-        ("proxy", ["id: checked", "env: AGENT_TOKEN", "env: UPSTREAM_KEY", "drain: 25s", "level: info"]),
+        ("proxy", ["id: \"checked\"", "AGENT_TOKEN", "UPSTREAM_KEY", "drain: 25s", "level: info"]),
         (
             "collector",
-            [
-                "127.0.0.1:7070",
-                "env: SIDECAR_TOKEN",
-                "env: OPERATOR_TOKEN",
-                "standard_samples: 5",
-                "level: info",
-            ],
+            ["127.0.0.1:7070", "SIDECAR_TOKEN", "OPERATOR_TOKEN", "standard_samples: 5", "level: info"],
         ),
     ] {
         let output = run(role, folder.path(), true);

@@ -207,9 +207,10 @@ impl Arena {
         self.folder.path().join("ca/ca.pem")
     }
 
-    /// Replaces the pact in force.
+    /// Replaces the pact in force, and its file, which the sidecar follows.
     pub fn replace_pact(&self, pact: &str) {
         let pact = pact.replace("EAR", &self.ear.address.to_string());
+        std::fs::write(self.folder.path().join("pacts/held.yaml"), &pact).unwrap();
         let loaded = pactgate::pact::load("held.yaml", &pact).unwrap_or_else(|wrong| panic!("{wrong}"));
         let set = pactgate::pact::PactSet::build(vec![loaded.pact]).unwrap_or_else(|wrong| panic!("{wrong}"));
         self.sidecar.proxy.enforcer.replace_pacts(set);
@@ -246,7 +247,14 @@ impl Arena {
     }
 
     /// Sends a request that must be refused: with this status, on record with this reason, unheard by the upstream.
-    pub async fn refuses(&self, what: &str, way: Way, bytes: impl AsRef<[u8]>, status: u16, reason: &str) -> Answer {
+    pub async fn refuses(
+        &self,
+        what: &str,
+        way: Way,
+        bytes: impl AsRef<[u8]>,
+        status: u16,
+        reason: &str,
+    ) -> Answer {
         let (before, heard) = (self.records().await.len(), self.ear.heard());
         let answer = self.send(way, bytes).await;
         assert_eq!(answer.status(), status, "{what}: {answer:?}");

@@ -8,17 +8,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// What arrived: the head as sent, and the body.
-#[derive(Clone, Debug)]
-pub struct Arrived {
-    pub head: String,
-    pub body: Vec<u8>,
-}
-
 /// The upstream. What it holds back goes on when it is let go.
 pub struct Fickle {
     pub address: SocketAddr,
-    arrived: Arc<Mutex<Vec<Arrived>>>,
+    arrived: Arc<Mutex<Vec<String>>>,
     gate: Arc<watch::Sender<bool>>,
 }
 
@@ -27,7 +20,7 @@ impl Fickle {
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (arrived, gate) = (Arc::<Mutex<Vec<Arrived>>>::default(), Arc::new(watch::channel(false).0));
+        let (arrived, gate) = (Arc::<Mutex<Vec<String>>>::default(), Arc::new(watch::channel(false).0));
         tokio::spawn({
             let (arrived, gate) = (Arc::clone(&arrived), Arc::clone(&gate));
             async move {
@@ -44,10 +37,10 @@ impl Fickle {
         format!("http://{}", self.address)
     }
 
-    /// What arrived whose first line holds `part`.
-    pub fn arrived(&self, part: &str) -> Vec<Arrived> {
+    /// The heads of the requests that arrived whole and whose first line holds `part`.
+    pub fn arrived(&self, part: &str) -> Vec<String> {
         let all = self.arrived.lock().unwrap();
-        all.iter().filter(|one| one.head.lines().next().unwrap_or_default().contains(part)).cloned().collect()
+        all.iter().filter(|one| one.lines().next().unwrap_or_default().contains(part)).cloned().collect()
     }
 
     /// Lets everything go that is held back, now and later.
@@ -57,7 +50,7 @@ impl Fickle {
 }
 
 struct Serving {
-    arrived: Arc<Mutex<Vec<Arrived>>>,
+    arrived: Arc<Mutex<Vec<String>>>,
     gate: watch::Receiver<bool>,
 }
 
@@ -129,7 +122,7 @@ impl Serving {
             }
         }
         let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
-        self.arrived.lock().unwrap().push(Arrived { head, body });
+        self.arrived.lock().unwrap().push(head);
         Ok(Some(path))
     }
 }

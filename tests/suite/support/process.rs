@@ -2,11 +2,12 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
+use tokio::time::Instant;
 
 /// How long anything that a test waits for may take. Long, because the machine may be busy.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -42,7 +43,8 @@ impl Process {
 
     /// Everything it said so far, on both outputs.
     pub fn text(&self) -> String {
-        self.said.lines.0.lock().unwrap().said.concat()
+        // A wait that failed has poisoned the lock, and its test shows what was said.
+        self.said.lines.0.lock().unwrap_or_else(PoisonError::into_inner).said.concat()
     }
 
     /// Sends it a signal.

@@ -120,24 +120,24 @@ fn sample(line: &str) -> Option<Sample> {
 fn labels(mut rest: &str) -> Option<(BTreeMap<String, String>, &str)> {
     let mut found = BTreeMap::new();
     loop {
-        let (name, after) = rest.split_once("=\"")?;
+        let (name, mut after) = rest.split_once("=\"")?;
         let mut value = String::new();
-        let mut characters = after.char_indices();
-        let end = loop {
-            match characters.next()? {
-                (end, '"') => break end,
-                (_, '\\') => value.push(match characters.next()?.1 {
-                    'n' => '\n',
-                    escaped @ ('\\' | '"') => escaped,
-                    _ => return None,
-                }),
-                (_, character) => value.push(character),
+        loop {
+            let mut characters = after.chars();
+            let next = characters.next()?;
+            let escaped = if next == '\\' { Some(characters.next()?) } else { None };
+            after = characters.as_str();
+            match (next, escaped) {
+                ('"', _) => break,
+                (_, Some('n')) => value.push('\n'),
+                (_, Some(plain @ ('\\' | '"'))) => value.push(plain),
+                (_, Some(_)) => return None,
+                (plain, None) => value.push(plain),
             }
-        };
+        }
         if found.insert(named(name)?, value).is_some() {
             return None;
         }
-        let after = &after[end + 1..];
         match after.strip_prefix('}') {
             Some(after) => return Some((found, after)),
             None => rest = after.strip_prefix(',')?,

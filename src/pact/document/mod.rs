@@ -92,10 +92,10 @@ fn unreadable(file: &File, error: &Error) -> Diagnostic {
         Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => {
             (format!("the file nests deeper than {DEPTH_MAX} levels"), "write it plainer")
         }
-        Error::Budget { .. } => ("the file holds too much".to_owned(), "split it into several"),
-        Error::MultipleDocuments { .. } => {
+        Error::MultipleDocuments { .. } | Error::Budget { breach: BudgetBreach::Documents { .. }, .. } => {
             ("the file holds more than one document".to_owned(), "write one file for each")
         }
+        Error::Budget { .. } => ("the file holds too much".to_owned(), "split it into several"),
         Error::UnsupportedTag { .. } => ("tags are not read".to_owned(), "write the value without `!`"),
         Error::Eof { .. } => {
             ("the file is empty".to_owned(), "write `apiVersion: pactgate.dev/v1`, and so on")
@@ -214,8 +214,14 @@ fn finish(text: &str, raw: Spanned<Raw>) -> Node {
 fn scalar(text: &str, place: &Place, read: Option<String>) -> Value {
     let written = text.get(place.clone()).unwrap_or_default().trim_end();
     match read {
-        Some(read) if written.starts_with(['"', '\'', '|', '>', '!']) => Value::Text(read),
-        Some(read) => Value::Plain(read),
+        Some(read) if written.starts_with(['"', '\'']) => Value::Text(read),
+        // What it could not hold as a double.
+        Some(read) if matches!(read.as_str(), ".inf" | "-.inf" | ".nan") => Value::Plain(written.to_owned()),
+        Some(read) => match plain_json(&read) {
+            Some(Json::String(_)) | None => Value::Plain(read),
+            // It looks like something else, and is text nevertheless: a block scalar, or tagged as text.
+            Some(_) => Value::Text(read),
+        },
         None => Value::Plain(written.to_owned()),
     }
 }
@@ -300,6 +306,7 @@ fn plain_json(text: &str) -> Option<Json> {
     let unsigned = text.trim_start_matches(['-', '+', '.']);
     let odd = unsigned.starts_with("0x") || unsigned.starts_with("0o");
     let numeric = unsigned.starts_with(|c: char| c.is_ascii_digit())
+        && unsigned.matches('.').count() <= 1
         && unsigned.chars().all(|c| c.is_ascii_digit() || matches!(c, '_' | '.' | 'e' | 'E' | '+'));
     let special = matches!(unsigned.to_ascii_lowercase().as_str(), "inf" | "nan") && text != unsigned;
     if odd || numeric || special { None } else { Some(Json::String(text.to_owned())) }
@@ -313,3 +320,6 @@ pub(crate) fn shorten(text: &str) -> String {
     }
     text.chars().take(LONGEST).chain(['…']).collect()
 }
+
+#[cfg(test)]
+mod tests;
