@@ -244,8 +244,9 @@ fn read_setting(
 /// A part for a request that only prepares calls to a model, such as listing them. It has no body.
 pub(super) fn preparing(form: &Form, peer: &Peer, method: &str, body: &[u8]) -> Result<Option<Part>, Fault> {
     refuse_body(body)?;
-    Ok(peer.name.clone().map(|upstream| {
-        let target = Target::Protocol { family: Family::Model, upstream, method: method.to_owned() };
+    Ok(peer.name.as_ref().map(|_| {
+        let of = peer.provider.clone();
+        let target = Target::Protocol { family: Family::Model, of, method: method.to_owned() };
         Part::read(target, Json::Object(Vec::new()), form.dialect, form.reply.clone())
     }))
 }

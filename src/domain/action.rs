@@ -69,8 +69,8 @@ pub enum Target {
     Protocol {
         /// The family of actions it prepares.
         family: Family,
-        /// The upstream it goes to.
-        upstream: UpstreamName,
+        /// Whose actions those are, as pacts name them: the MCP server, or the provider of the models.
+        of: String,
         /// The protocol's name for it, such as `tools/list`.
         method: String,
     },
@@ -190,7 +190,7 @@ impl fmt::Display for Target {
             Self::Agent { peer, skill: None } => f.write_str(peer),
             Self::Http(target) => write!(f, "{target}"),
             Self::Opaque { host, port } => write!(f, "{host}:{port}"),
-            Self::Protocol { upstream, method, .. } => write!(f, "{upstream}/{method}"),
+            Self::Protocol { of, method, .. } => write!(f, "{of}/{method}"),
         }
     }
 }

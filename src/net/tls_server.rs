@@ -110,6 +110,12 @@ impl Interception {
         &self.0.certificate
     }
 
+    /// How long an agent may take for its part of a handshake.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        self.0.patience
+    }
+
     /// Speaks TLS on `stream` as `host`, the host of the CONNECT. The handshake must name that host; only where
     /// the host is an IP address, which a handshake cannot name, may it name nobody.
     ///

@@ -33,8 +33,8 @@ pub fn decide(pact: &Pact, action: &Action, facts: &Facts<'_>) -> Verdict {
     let naming = pact.tools.naming(&action.target);
     let mut tally = Tally::new(facts.tier);
     let mut found = Found::new();
-    if let Target::Protocol { family, upstream, .. } = &action.target {
-        openings(pact, *family, upstream.as_str(), &mut found);
+    if let Target::Protocol { family, of, .. } = &action.target {
+        openings(pact, *family, of, &mut found);
         each(found.sorted(), |number| tally.open(number));
         return tally.verdict(pact, action, naming);
     }
@@ -87,12 +87,12 @@ pub(super) fn candidates(pact: &Pact, action: &Action, naming: &Naming, found: &
     });
 }
 
-fn openings(pact: &Pact, family: Family, upstream: &str, found: &mut Found) {
+fn openings(pact: &Pact, family: Family, of: &str, found: &mut Found) {
     let index = match family {
         Family::Mcp => &pact.openings.mcp_servers,
         Family::Model => &pact.openings.model_providers,
     };
-    index.look_up_name(upstream, |number| found.push(number));
+    index.look_up_name(of, |number| found.push(number));
 }
 
 /// At which tiers a clause holds, by [`TrustTier::rank`].

@@ -246,7 +246,7 @@ clauses:
 - {id: models, allow: {model: openai/gpt-4o}}",
     );
     let listing = |family, name: &str| {
-        let target = Target::Protocol { family, upstream: upstream(name), method: "tools/list".to_owned() };
+        let target = Target::Protocol { family, of: name.to_owned(), method: "tools/list".to_owned() };
         action(target, "{}")
     };
     for (family, name, expected) in [

@@ -4,18 +4,18 @@ use bytes::{Bytes, BytesMut};
 use http::header;
 use http::request::Parts;
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 
 use crate::classify::{BodyPlan, Peer, Problem, Unreadable};
 use crate::net::{Body, BodyBounds, BodyError, TimedBody};
 use crate::proxy::Bounds;
 use crate::proxy::entry::{attempted_name, form};
+use crate::proxy::lingering::Lingering;
 
 /// A body that was read whole, or one that is passed on unread. One of the two is empty.
 pub(super) async fn take(
     plan: BodyPlan,
     head: &Parts,
-    incoming: Incoming,
+    incoming: Lingering,
     bounds: &Bounds,
     peer: &Peer,
 ) -> Result<(Bytes, Body), Unreadable> {
@@ -48,7 +48,7 @@ pub(super) async fn take(
 }
 
 /// One frame, the usual case, is not copied.
-async fn collect(mut body: TimedBody<Incoming>) -> Result<Bytes, BodyError> {
+async fn collect(mut body: TimedBody<Lingering>) -> Result<Bytes, BodyError> {
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     while let Some(frame) = body.frame().await {

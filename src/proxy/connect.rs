@@ -8,13 +8,14 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::classify::{Coverage, Part, Reply};
 use crate::domain::{Action, Dialect, Json, Reason, Target};
 use crate::enforce::{Attempted, Caller, Outbound, Settlement};
 use crate::evidence::Outcome;
-use crate::net::{self, AcceptError, Body, Place, Reach};
-use crate::proxy::entry::{Entry, Way};
+use crate::net::{self, AcceptError, Body, Opening, Place, Reach};
+use crate::proxy::entry::Entry;
 use crate::proxy::exchange::{Answer, answer, exchange};
 use crate::proxy::route::bracketed;
 use crate::proxy::{Proxy, tunnel};
@@ -63,38 +64,53 @@ async fn open(proxy: &Arc<Proxy>, entry: &Entry, head: &mut Parts, tunnel: Tunne
     }
 }
 
-/// Speaks TLS as the host towards the agent, and judges every request inside.
+/// Speaks TLS as the host towards the agent, or HTTP where the agent does without, and judges every request inside.
 async fn intercept(proxy: Arc<Proxy>, entry: Entry, caller: Caller, host: String, port: u16, tunnel: Tunnel) {
     let Some(interception) = &proxy.interception else { return };
     let Tunnel { place, upgrade } = tunnel;
     let Ok(upgraded) = upgrade.await else { return };
-    let stream = match interception.tls.accept(TokioIo::new(upgraded), &host).await {
-        Ok(stream) => stream,
-        Err(error) => {
-            let attempted = Attempted {
-                caller: Some(caller),
-                listener: entry.listener.clone(),
-                name: format!("CONNECT {}:{port}", bracketed(&host)),
-                dialect: Dialect::Opaque,
-            };
-            let mismatch = matches!(error, AcceptError::NameMismatch { .. });
-            let reason = if mismatch { Reason::NameMismatch } else { Reason::Unreadable };
-            proxy.enforcer.refuse(&attempted, reason, error.to_string());
-            return;
-        }
+    let refuse = |reason, detail| {
+        let attempted = Attempted {
+            caller: Some(caller.clone()),
+            listener: entry.listener.clone(),
+            name: format!("CONNECT {}:{port}", bracketed(&host)),
+            dialect: Dialect::Opaque,
+        };
+        proxy.enforcer.refuse(&attempted, reason, detail);
     };
-    let inside = Arc::new(Entry {
-        way: Way::Intercepted { host: host.into(), port },
-        known: Some((caller.agent, caller.proof)),
-        listener: entry.listener.clone(),
-    });
+    match net::look_at_opening(TokioIo::new(upgraded), interception.tls.patience()).await {
+        Ok((Opening::Tls, stream)) => match interception.tls.accept(stream, &host).await {
+            Ok(stream) => {
+                let inside = entry.inside(&caller, "https", host, port);
+                serve_inside(&proxy, inside, stream).await;
+            }
+            Err(error @ AcceptError::NameMismatch { .. }) => refuse(Reason::NameMismatch, error.to_string()),
+            Err(error) => refuse(Reason::Unreadable, error.to_string()),
+        },
+        Ok((Opening::Http, stream)) => {
+            let inside = entry.inside(&caller, "http", host, port);
+            serve_inside(&proxy, inside, stream).await;
+        }
+        Ok((Opening::Other | Opening::Silent, _)) => {
+            refuse(Reason::Unreadable, "the tunnel carries neither TLS nor HTTP".to_owned());
+        }
+        // Whoever hung up asked for nothing.
+        Ok((Opening::Closed, _)) | Err(_) => {}
+    }
+    drop(place);
+}
+
+async fn serve_inside<S>(proxy: &Arc<Proxy>, inside: Entry, stream: S)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let inside = Arc::new(inside);
     let service = hyper::service::service_fn(|request| {
-        let (proxy, inside) = (Arc::clone(&proxy), Arc::clone(&inside));
+        let (proxy, inside) = (Arc::clone(proxy), Arc::clone(&inside));
         async move { Ok::<_, std::convert::Infallible>(exchange(&proxy, &inside, None, request).await) }
     });
     let ended = proxy.server.serve(stream, service).await;
-    inside.ended(&proxy, ended);
-    drop(place);
+    inside.ended(proxy, ended);
 }
 
 /// Bytes that nobody reads: only where a clause allows that.

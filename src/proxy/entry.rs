@@ -35,6 +35,8 @@ pub(super) enum Way {
     Forward,
     /// Requests inside a tunnel that was opened: they may name its authority and no other.
     Intercepted {
+        /// `https`, or `http` where the tunnel carries no TLS.
+        scheme: &'static str,
         /// Normalized host of the CONNECT request.
         host: Arc<str>,
         /// Its port.
@@ -70,6 +72,15 @@ impl Misaddressed {
 }
 
 impl Entry {
+    /// The way in of requests inside a tunnel that this caller opened.
+    pub(super) fn inside(&self, caller: &Caller, scheme: &'static str, host: String, port: u16) -> Self {
+        Self {
+            way: Way::Intercepted { scheme, host: host.into(), port },
+            known: Some((caller.agent.clone(), caller.proof)),
+            listener: Arc::clone(&self.listener),
+        }
+    }
+
     /// Who calls.
     ///
     /// # Errors
@@ -169,7 +180,7 @@ impl Entry {
         match &self.way {
             Way::Reverse => reverse(routes, head),
             Way::Forward => forward(routes, head),
-            Way::Intercepted { host, port } => intercepted(routes, head, host, *port),
+            Way::Intercepted { scheme, host, port } => intercepted(routes, head, scheme, (host, *port)),
         }
     }
 
@@ -222,15 +233,22 @@ fn forward(routes: &Routes, head: &Parts) -> Result<Origin, Misaddressed> {
     Ok(routes.by_authority(&scheme, &host, port, path(head), head.uri.query()))
 }
 
-fn intercepted(routes: &Routes, head: &Parts, host: &str, port: u16) -> Result<Origin, Misaddressed> {
-    if let Some(scheme) = head.uri.scheme_str().filter(|scheme| !scheme.eq_ignore_ascii_case("https")) {
-        return Err(Misaddressed::names_disagree(format!("the scheme `{scheme}` inside a TLS tunnel")));
+fn intercepted(
+    routes: &Routes,
+    head: &Parts,
+    scheme: &str,
+    (host, port): (&str, u16),
+) -> Result<Origin, Misaddressed> {
+    if let Some(other) = head.uri.scheme_str().filter(|other| !other.eq_ignore_ascii_case(scheme)) {
+        let detail = format!("the scheme `{other}` inside a tunnel that carries `{scheme}`");
+        return Err(Misaddressed::names_disagree(detail));
     }
+    let default = default_port(scheme);
     if let Some(authority) = head.uri.authority() {
-        same(read_authority(authority.as_str(), 443)?, (host, port))?;
+        same(read_authority(authority.as_str(), default)?, (host, port))?;
     }
-    agree(head, host, port, 443)?;
-    Ok(routes.by_authority("https", host, port, path(head), head.uri.query()))
+    agree(head, host, port, default)?;
+    Ok(routes.by_authority(scheme, host, port, path(head), head.uri.query()))
 }
 
 fn path(head: &Parts) -> &str {

@@ -12,6 +12,7 @@ use crate::domain::Reason;
 use crate::enforce::{Attempted, Caller, Refusal, Refused};
 use crate::net::{Body, Place};
 use crate::proxy::entry::Entry;
+use crate::proxy::lingering::Lingering;
 use crate::proxy::refusal_response::{self, Failure};
 use crate::proxy::response_tap::Held;
 use crate::proxy::route::Origin;
@@ -67,6 +68,7 @@ async fn attempt(
     let routes = proxy.routes.load_full();
     let upgrade = hyper::upgrade::on(&mut request);
     let (mut head, incoming) = request.into_parts();
+    let incoming = Lingering::new(incoming, &head.headers, &proxy.drain);
 
     // 1. Identify the agent, and the place it speaks to: from names that agree.
     let caller = entry.identify(proxy, &routes, &mut head)?;

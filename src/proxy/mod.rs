@@ -6,6 +6,7 @@ mod entry;
 mod exchange;
 mod headers;
 mod identity;
+mod lingering;
 mod refusal_response;
 mod response_tap;
 mod route;

@@ -9,7 +9,7 @@ def complete(client, case):
     asked = {
         "model": case["model"],
         "max_tokens": case.get("max_tokens", 64),
-        "messages": [{"role": "user", "content": case["say"]}],
+        "messages": [{"role": "user", "content": case["say"] * case.get("repeat", 1)}],
         "extra_body": case.get("extra_body"),
     }
     if not case.get("stream"):
@@ -34,7 +34,7 @@ def complete(client, case):
 
 def main():
     given = plan()
-    client = anthropic.Anthropic(base_url=given["base_url"], api_key=given["key"], timeout=30)
+    client = anthropic.Anthropic(timeout=30)
     for case in given["cases"]:
         for _ in range(case.get("times", 1)):
             try:

@@ -7,8 +7,9 @@ const given = JSON.parse(process.argv[2]);
 // A client that hangs ends.
 setTimeout(() => process.exit(1), 60_000).unref();
 
-// Node 20 does not read the proxy variables by itself.
-const proxied = process.env.HTTPS_PROXY || process.env.HTTP_PROXY;
+// Node before 24 does not read the proxy variables by itself.
+const byItself = Number(process.versions.node.split(".")[0]) >= 24;
+const proxied = !byItself && (process.env.HTTPS_PROXY || process.env.HTTP_PROXY);
 const fetchOptions = proxied ? { dispatcher: new EnvHttpProxyAgent() } : {};
 // The client tells its retry count to the server only, in a header.
 let retries = 0;
@@ -16,18 +17,12 @@ const counting = (url, init) => {
   retries = Number(new Headers(init.headers).get("x-stainless-retry-count") ?? 0);
   return fetch(url, init);
 };
-const client = new OpenAI({
-  baseURL: given.base_url,
-  apiKey: given.key,
-  timeout: 30_000,
-  fetch: counting,
-  fetchOptions,
-});
+const client = new OpenAI({ timeout: 30_000, fetch: counting, fetchOptions });
 
 async function complete(sdk, one) {
   const asked = {
     model: one.model,
-    messages: [{ role: "user", content: one.say }],
+    messages: [{ role: "user", content: one.say.repeat(one.repeat ?? 1) }],
     ...(one.max_tokens === undefined ? {} : { max_tokens: one.max_tokens }),
     ...one.extra_body,
   };
@@ -54,6 +49,7 @@ function refusal(error) {
     type: error.type ?? null,
     retry_after: error.headers?.get("retry-after") ?? null,
     should_retry: error.headers?.get("x-should-retry") ?? null,
+    decision: error.headers?.get("pactgate-decision") ?? null,
   };
 }
 

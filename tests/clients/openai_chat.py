@@ -8,7 +8,7 @@ from told import plan, refusal, tell
 def complete(client, case):
     asked = {
         "model": case["model"],
-        "messages": [{"role": "user", "content": case["say"]}],
+        "messages": [{"role": "user", "content": case["say"] * case.get("repeat", 1)}],
         "extra_body": case.get("extra_body"),
     }
     if "max_tokens" in case:
@@ -38,7 +38,7 @@ def complete(client, case):
 
 def main():
     given = plan()
-    client = openai.OpenAI(base_url=given["base_url"], api_key=given["key"], timeout=30)
+    client = openai.OpenAI(timeout=30)
     for case in given["cases"]:
         for _ in range(case.get("times", 1)):
             try:

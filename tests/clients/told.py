@@ -30,4 +30,5 @@ def refusal(error):
         "retries": int(request.get("x-stainless-retry-count", 0)),
         "retry_after": headers.get("retry-after"),
         "should_retry": headers.get("x-should-retry"),
+        "decision": headers.get("pactgate-decision"),
     }

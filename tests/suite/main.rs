@@ -32,6 +32,8 @@ mod operation;
 mod pacts;
 /// The shipped pacts: they load, explain themselves and pass their tests.
 mod policies;
+/// The README: its commands run, its output comes.
+mod readme;
 /// A request as text, shared with the fuzz targets.
 #[path = "../fuzz/src/request.rs"]
 mod request;

@@ -162,8 +162,7 @@ impl Exchange<'_> {
 }
 
 fn protocol(server: &UpstreamName, method: &str, reply: Reply) -> Part {
-    let target =
-        Target::Protocol { family: Family::Mcp, upstream: server.clone(), method: method.to_owned() };
+    let target = Target::Protocol { family: Family::Mcp, of: server.to_string(), method: method.to_owned() };
     Part::read(target, Json::Object(Vec::new()), Dialect::Mcp, reply)
 }
 

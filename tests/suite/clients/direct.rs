@@ -5,6 +5,7 @@ use pactgate::cli::demo::stand_in_mcp::Era;
 use serde_json::{Value, json};
 
 use crate::support::authority::Authority;
+use crate::support::environment::base_urls;
 use crate::support::programs::{McpServer, Program, curl, run};
 use crate::support::world::{self, MODEL_KEY, SHOP_KEY};
 
@@ -31,17 +32,16 @@ fn assert_completions(told: &[Value], program: Program) {
 async fn model_clients_take_the_stand_in_for_a_model_api() {
     let authority = Authority::new();
     let roots = authority.roots().display().to_string();
-    let trust = [("SSL_CERT_FILE", roots.clone()), ("NODE_EXTRA_CA_CERTS", roots)];
     for tls in [None, Some(authority.server())] {
         let model = world::model(tls).await;
-        for (program, name, path) in [
-            (Program::OpenAiPython, "gpt-4o-mini", "/v1"),
-            (Program::OpenAiNode, "gpt-4o-mini", "/v1"),
-            (Program::AnthropicPython, "claude-sonnet-4-5", ""),
+        let mut env = base_urls(&model.url(), &model.url(), MODEL_KEY);
+        env.extend([("SSL_CERT_FILE", roots.clone()), ("NODE_EXTRA_CA_CERTS", roots.clone())]);
+        for (program, name) in [
+            (Program::OpenAiPython, "gpt-4o-mini"),
+            (Program::OpenAiNode, "gpt-4o-mini"),
+            (Program::AnthropicPython, "claude-sonnet-4-5"),
         ] {
-            let base_url = format!("{}{path}", model.url());
-            let plan = json!({"base_url": base_url, "key": MODEL_KEY, "cases": cases(name)});
-            assert_completions(&run(program, plan, &trust).await, program);
+            assert_completions(&run(program, json!({"cases": cases(name)}), &env).await, program);
         }
         assert!(model.seen().iter().all(|call| call.credential == Credential::Expected));
     }
@@ -51,8 +51,8 @@ async fn model_clients_take_the_stand_in_for_a_model_api() {
 async fn a_model_client_with_another_key_is_turned_away() {
     let model = world::model(None).await;
     let case = json!([{"name": "plain", "model": "gpt-4o-mini", "say": "hello"}]);
-    let plan = json!({"base_url": model.url(), "key": "agents-own", "cases": case});
-    let told = run(Program::AnthropicPython, plan, &[]).await;
+    let env = base_urls(&model.url(), &model.url(), "agents-own");
+    let told = run(Program::AnthropicPython, json!({"cases": case}), &env).await;
     assert_eq!(told[0]["error"], "AuthenticationError");
     assert_eq!(model.seen()[0].credential, Credential::Other);
 }

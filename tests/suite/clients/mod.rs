@@ -1,6 +1,18 @@
-//! Real clients, unmodified.
+//! Real clients, unmodified: first against the stand-ins alone, then with the sidecar between.
 
-/// Without a sidecar between: the stand-ins are true enough for every client.
+/// Calls that wait for a person.
+mod approvals;
+/// curl, for whatever speaks plain HTTP.
+mod curl;
+/// Without a sidecar between.
 mod direct;
-/// Through the sidecar, by base URL and as a proxy.
-mod through;
+/// Clients of model APIs.
+mod models;
+/// What an operator does at the collector.
+mod operator;
+/// A sidecar before its upstreams, and the ways through it.
+mod scene;
+/// Clients and servers of MCP.
+mod tools;
+/// Bytes that the sidecar does not read.
+mod tunnels;

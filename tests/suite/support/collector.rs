@@ -17,7 +17,7 @@ use crate::support::sidecar::SIDECAR;
 const SIDECAR_TOKEN: &str = "sidecar-token-of-the-collector";
 /// The operator who acts in tests, and their token.
 pub const OPERATOR: &str = "night-shift";
-const OPERATOR_TOKEN: &str = "operator-token-of-the-collector";
+pub const OPERATOR_TOKEN: &str = "operator-token-of-the-collector";
 
 /// A collector that keeps its address and its data however often it is ended and started.
 pub struct Collector {

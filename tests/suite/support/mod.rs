@@ -10,6 +10,10 @@ pub mod calls;
 pub mod collector;
 /// A collector that fails on demand.
 pub mod collector_double;
+/// An upstream that tells what reached it, and turns into an echo.
+pub mod echo;
+/// The variables by which agents are pointed at a sidecar.
+pub mod environment;
 /// An upstream that behaves as it is asked to, well or badly.
 pub mod fickle;
 /// HTTP as a test speaks it.

@@ -17,6 +17,8 @@ pub enum Program {
     McpPresent,
     /// The MCP client of the revision before, 2025-11-25.
     McpBefore,
+    /// The HTTP client `requests`.
+    Requests,
 }
 
 impl Program {
@@ -26,6 +28,7 @@ impl Program {
             Self::AnthropicPython => (python(".venv"), "anthropic_messages.py"),
             Self::McpPresent => (python(".venv"), "mcp_present.py"),
             Self::McpBefore => (python(".venv-before"), "mcp_before.py"),
+            Self::Requests => (python(".venv"), "http_requests.py"),
             Self::OpenAiNode => (node(), "openai_chat.mjs"),
         };
         let mut command = Command::new(interpreter);
@@ -55,18 +58,30 @@ pub async fn run(program: Program, plan: Value, env: &[(&str, String)]) -> Vec<V
 
 /// Runs curl and returns what it printed.
 pub async fn curl(arguments: &[&str], env: &[(&str, String)]) -> String {
+    let ended = curl_to_its_end(arguments, env).await;
+    assert_eq!(ended.code, Some(0), "curl {arguments:?}: {}{}", ended.said, ended.told);
+    ended.told
+}
+
+/// How curl ended.
+pub struct CurlEnded {
+    /// Its exit code.
+    pub code: Option<i32>,
+    /// What it printed.
+    pub told: String,
+    /// What it complained of.
+    pub said: String,
+}
+
+/// Runs curl, which may fail.
+pub async fn curl_to_its_end(arguments: &[&str], env: &[(&str, String)]) -> CurlEnded {
     let mut command = Command::new("curl");
     clean(&mut command);
     command.args(["--silent", "--show-error", "--max-time", "30"]).args(arguments);
     command.envs(env.iter().map(|(name, value)| (*name, value)));
     let output = finish(command).await;
-    assert!(
-        output.status.success(),
-        "curl {arguments:?} ended with {}\n{}",
-        output.status,
-        String::from_utf8_lossy(&output.stderr)
-    );
-    String::from_utf8(output.stdout).unwrap()
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    CurlEnded { code: output.status.code(), told: text(output.stdout), said: text(output.stderr) }
 }
 
 /// An MCP server on the official SDK, ended when dropped.

@@ -10,6 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::collector::Collector;
+use crate::support::environment::{self, Variables};
 use crate::support::process::{Process, pactgate};
 
 /// The id of every sidecar under test.
@@ -57,7 +58,7 @@ impl Setup {
     pub fn upstream(self, name: &str, dialect: &str, url: &str, key: Option<(&str, &str, &str)>) -> Self {
         let mut setup = self;
         let credential = key.map_or_else(String::new, |(header, prefix, key)| {
-            let variable = format!("KEY_OF_{}", name.to_uppercase());
+            let variable = format!("KEY_OF_{}", name.replace('-', "_").to_uppercase());
             let text = format!(", credential: {{header: {header}, prefix: \"{prefix}\", env: {variable}}}");
             setup.env.push((variable, key.to_owned()));
             text
@@ -113,14 +114,15 @@ impl Setup {
     }
 
     /// Starts the sidecar and waits until it listens. `roots` certify its upstreams.
-    pub fn start(self, roots: &Path) -> Sidecar {
+    pub fn start(mut self, roots: &Path) -> Sidecar {
         let folder = self.write();
         let place = folder.path();
         fs::copy(roots, place.join("upstreams.pem")).unwrap();
         let authority = place.join("ca");
         let made = pactgate().arg("ca").arg("init").arg("--dir").arg(&authority).output().unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        Sidecar::start(folder, self.section("interception", "{authority: ca/}"))
+        self.sections.entry("interception").or_insert_with(|| "{authority: ca/}".to_owned());
+        Sidecar::start(folder, self)
     }
 
     /// Starts a sidecar that speaks no TLS at all.
@@ -254,22 +256,13 @@ impl Sidecar {
         self.replace("sidecar.yaml", &text.replace(from, to));
     }
 
-    /// The certificate of its authority and nothing else, so that a connection past the sidecar fails.
-    pub fn certificate(&self) -> PathBuf {
-        self.folder.path().join("ca/ca.pem")
-    }
-
-    /// The variables by which agents go through the forward listener and trust it.
-    pub fn variables(&self, agent: &str) -> Vec<(&'static str, String)> {
-        let certificate = self.certificate().display().to_string();
+    /// The variables by which an agent goes through the forward listener and trusts it. No upstream has a
+    /// certificate that these roots vouch for, so that a connection past the sidecar fails.
+    pub fn variables(&self, agent: &str) -> Variables {
         let proxy = self.proxy(agent);
-        vec![
-            ("HTTP_PROXY", proxy.clone()),
-            ("http_proxy", proxy.clone()),
-            ("HTTPS_PROXY", proxy),
-            ("SSL_CERT_FILE", certificate.clone()),
-            ("NODE_EXTRA_CA_CERTS", certificate),
-        ]
+        let mut variables = environment::forward(&proxy, &self.folder.path().join("ca"));
+        variables.extend(environment::unencrypted(&proxy));
+        variables
     }
 }
 
