@@ -1,5 +1,6 @@
 //! What can go wrong with a spool: at its opening, while it is read, and when a place in it is asked for.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Why a record cannot be taken now. Heals by itself: the writing thread tries again until the disk does its part.
@@ -108,6 +109,11 @@ impl SpoolError {
     pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { doing, path, source }
+    }
+
+    /// Whether a file is not there.
+    pub(super) fn is_absence(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
     }
 
     /// A damaged file.

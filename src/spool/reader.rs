@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{BufReader, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 
 use crate::spool::segment::{self, FRAME_BYTES, Frame, HEADER_BYTES};
@@ -77,21 +78,32 @@ impl Reader {
 
     /// A cursor at `want`, or at the first record there is if that comes later. Which segment holds a record is
     /// asked anew each time: a segment ends where the next one begins, whatever a failed write has left behind.
+    ///
+    /// The writing thread removes a delivered segment's file before it takes the segment off the list, so one that
+    /// is listed and missing is delivered and gone too.
     fn cursor_at(
         &self,
-        kept: Option<Cursor>,
+        mut kept: Option<Cursor>,
         shared: &Shared,
-        want: u64,
+        mut want: u64,
     ) -> Result<Option<Cursor>, SpoolError> {
-        let holder = {
-            let segments = shared.segments();
-            let after = segments.partition_point(|segment| segment.first <= want);
-            segments.get(after.saturating_sub(1)).map(|segment| segment.first)
-        };
-        let Some(first) = holder else { return Ok(None) };
-        let mut cursor = match kept {
-            Some(cursor) if cursor.first == first && cursor.next <= want => cursor,
-            _ => Cursor::open(&self.dir, first)?,
+        let mut cursor = loop {
+            let (holder, next) = {
+                let segments = shared.segments();
+                let after = segments.partition_point(|segment| segment.first <= want);
+                let first = |at: usize| segments.get(at).map(|segment| segment.first);
+                (first(after.saturating_sub(1)), first(after.max(1)))
+            };
+            let Some(first) = holder else { return Ok(None) };
+            match kept.take() {
+                Some(cursor) if cursor.first == first && cursor.next <= want => break cursor,
+                _ => {}
+            }
+            let delivered = shared.acknowledged.load(Ordering::Acquire).saturating_add(1);
+            match (Cursor::open(&self.dir, first), next) {
+                (Err(missing), Some(next)) if missing.is_absence() && next <= delivered => want = next,
+                (opened, _) => break opened?,
+            }
         };
         while cursor.next < want {
             cursor.read()?;
