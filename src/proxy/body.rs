@@ -3,6 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use http::header;
 use http::request::Parts;
+use http_body::Body as _;
 use http_body_util::BodyExt as _;
 
 use crate::classify::{BodyPlan, Peer, Problem, Unreadable};
@@ -10,6 +11,9 @@ use crate::net::{Body, BodyBounds, BodyError, TimedBody};
 use crate::proxy::Bounds;
 use crate::proxy::entry::{attempted_name, form};
 use crate::proxy::lingering::Lingering;
+
+/// The most memory that is taken at once for a body of which only a part has come.
+const ANNOUNCED_BYTES_MAX: usize = 256 * 1024;
 
 /// A body that was read whole, or one that is passed on unread. One of the two is empty.
 pub(super) async fn take(
@@ -47,8 +51,10 @@ pub(super) async fn take(
     Ok((bytes, Body::Empty))
 }
 
-/// One frame, the usual case, is not copied.
+/// One frame, the usual case, is not copied; several are copied once, into a place of the announced size.
 async fn collect(mut body: TimedBody<Lingering>) -> Result<Bytes, BodyError> {
+    // Not trusted beyond what is read at a time: an announcement must not take memory by itself.
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(0).min(ANNOUNCED_BYTES_MAX);
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -58,7 +64,7 @@ async fn collect(mut body: TimedBody<Lingering>) -> Result<Bytes, BodyError> {
             continue;
         }
         if rest.is_empty() {
-            rest.reserve(first.len() + data.len());
+            rest.reserve(announced.max(first.len() + data.len()));
             rest.extend_from_slice(&first);
         }
         rest.extend_from_slice(&data);

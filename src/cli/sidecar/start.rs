@@ -1,8 +1,7 @@
 //! Starting and stopping: the rooms in the order in which they need each other.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,16 +11,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::pages::ListenerLine;
 use crate::admin::{self, Admin, AdminError};
-use crate::approvals::{self, Desk};
 use crate::classify;
 use crate::cli::sidecar::pacts::{self, PactsError};
+use crate::cli::sidecar::rooms::{Shared, digest_key, make_folder, open_rooms};
 use crate::cli::sidecar::routes::{self, RouteError};
 use crate::cli::sidecar::view::{Loaded, Looking};
 use crate::cli::sidecar::{reload, upkeep};
 use crate::config;
 use crate::domain::SharedClock;
-use crate::enforce::{Enforcer, NoRandomness, Rooms, Settings};
-use crate::limits::{self, Limits};
+use crate::enforce::{Enforcer, NoRandomness, Settings};
 use crate::link::{self, Link, LinkError};
 use crate::net::{
     self, Authority, AuthorityError, BindError, Connections, DialSettings, Dialer, Drain, Drained, Listener,
@@ -29,9 +27,7 @@ use crate::net::{
 };
 use crate::pact::Diagnostics;
 use crate::proxy::{Bounds, Interception, ListenerSettings, Mode, Proxy};
-use crate::spool::{self, Recorder, SpoolError};
-use crate::telemetry::Metrics;
-use crate::trust::TierCache;
+use crate::spool::SpoolError;
 use crate::wire::PublicKey;
 
 /// How long an agent may take for its part of a TLS handshake.
@@ -110,23 +106,6 @@ pub struct Sidecar {
     unlink: CancellationToken,
 }
 
-/// Rooms that the judge shares with the link and the admin socket.
-#[derive(Clone, Debug)]
-pub struct Shared {
-    /// Which tier an agent has.
-    pub tiers: Arc<TierCache>,
-    /// How much it may do in a time.
-    pub limits: Arc<Limits>,
-    /// What people are asked.
-    pub desk: Desk,
-    /// Where evidence goes.
-    pub recorder: Arc<Recorder>,
-    /// What is measured.
-    pub metrics: Arc<Metrics>,
-    /// What time it is.
-    pub clock: SharedClock,
-}
-
 impl Sidecar {
     /// Opens everything, then serves.
     ///
@@ -203,99 +182,8 @@ impl Sidecar {
     }
 }
 
-impl Shared {
-    fn for_the_judge(&self) -> Rooms {
-        Rooms {
-            tiers: Arc::clone(&self.tiers),
-            limits: Arc::clone(&self.limits),
-            desk: self.desk.clone(),
-            recorder: Arc::clone(&self.recorder),
-            metrics: Arc::clone(&self.metrics),
-            clock: Arc::clone(&self.clock),
-        }
-    }
-}
-
-fn data(path: &Path, why: io::Error) -> StartError {
+pub(super) fn data(path: &Path, why: io::Error) -> StartError {
     StartError::Data { path: path.to_owned(), why }
-}
-
-/// The agent's user must not read what others asked, nor the key of digests.
-fn make_folder(path: &Path) -> Result<(), StartError> {
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(|why| data(path, why))
-}
-
-fn open_rooms(config: &config::Sidecar, clock: &SharedClock) -> Result<Shared, StartError> {
-    let metrics = Metrics::new().map_err(|why| StartError::Metrics(why.to_string()))?;
-    let tiers = match config.trust {
-        config::Trust::Fixed(tier) => TierCache::fixed(tier),
-        config::Trust::Fed(staleness) => {
-            let file = config.data.join("tiers.json");
-            TierCache::open(file, staleness, crate::domain::TrustTier::Probation, Arc::clone(clock))
-        }
-    };
-    let evidence = &config.evidence;
-    let mut spool = spool::Settings::new(config.data.join("spool"), config.id.clone());
-    spool.bytes_max = evidence.bytes_max;
-    spool.sync = match evidence.sync {
-        config::Sync::Each => spool::Sync::Each,
-        config::Sync::Batch => spool::Sync::Batch,
-        config::Sync::None => spool::Sync::None,
-    };
-    spool.when_full = match evidence.when_full {
-        config::WhenFull::Deny => spool::WhenFull::Deny,
-        config::WhenFull::Drop => spool::WhenFull::Drop,
-    };
-    let (recorder, opened) = Recorder::start(spool, Arc::clone(clock))?;
-    if opened.repaired_bytes > 0 {
-        tracing::warn!(bytes = opened.repaired_bytes, "cut an unfinished write off the evidence spool");
-    }
-    let spent = config.data.join("approvals.spent");
-    let desk = approvals::Settings {
-        expire: config.approvals.expire,
-        spent_file: Some(spent.clone()),
-        ..approvals::Settings::default()
-    };
-    Ok(Shared {
-        tiers: Arc::new(tiers),
-        limits: Arc::new(Limits::new(limits::Bounds::default(), Arc::clone(clock))),
-        desk: Desk::open(desk, Arc::clone(clock)).map_err(|why| data(&spent, why))?,
-        recorder,
-        metrics: Arc::new(metrics),
-        clock: Arc::clone(clock),
-    })
-}
-
-/// The key of argument digests: from the config, or made at the first start. With another key, old digests can no
-/// longer be compared with new ones; nothing else is lost.
-fn digest_key(config: &config::Sidecar) -> Result<[u8; 32], StartError> {
-    if let Some((_, key)) = &config.evidence.key {
-        return Ok(*key);
-    }
-    let path = config.data.join("digest.key");
-    match std::fs::read(&path) {
-        Ok(bytes) => bytes.try_into().map_err(|_| {
-            data(
-                &path,
-                io::Error::new(io::ErrorKind::InvalidData, "not 32 bytes; remove it to have a new one made"),
-            )
-        }),
-        Err(why) if why.kind() == io::ErrorKind::NotFound => {
-            let mut key = [0; 32];
-            aws_lc_rs::rand::fill(&mut key).map_err(|_| NoRandomness)?;
-            let mut options = std::fs::OpenOptions::new();
-            let mut file = options
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&path)
-                .map_err(|why| data(&path, why))?;
-            file.write_all(&key).and_then(|()| file.sync_all()).map_err(|why| data(&path, why))?;
-            Ok(key)
-        }
-        Err(why) => Err(data(&path, why)),
-    }
 }
 
 fn carry(

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::admin::pages::{self, CollectorPart, ListenerLine, PactsPage, Status};
 use crate::admin::{Check, Page, Readiness, View};
-use crate::cli::sidecar::start::Shared;
+use crate::cli::sidecar::rooms::Shared;
 use crate::config;
 use crate::domain::{AgentId, Timestamp};
 use crate::enforce::Enforcer;
