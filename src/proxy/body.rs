@@ -57,7 +57,9 @@ async fn collect(mut body: TimedBody<Lingering>) -> Result<Bytes, BodyError> {
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(0).min(ANNOUNCED_BYTES_MAX);
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
-    while let Some(frame) = body.frame().await {
+    // A body that says it has ended need not be asked once more, which would wait for the connection's next turn.
+    while !body.is_end_stream() {
+        let Some(frame) = body.frame().await else { break };
         let Ok(data) = frame?.into_data() else { continue };
         if first.is_empty() && rest.is_empty() {
             first = data;

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use pactgate::approvals::{Said, Statement};
-use pactgate::domain::{AgentId, Reason};
+use pactgate::config;
+use pactgate::domain::{AgentId, Reason, TrustTier};
 use pactgate::evidence::{ApprovalAnswer, Effect};
+use pactgate::trust::{Staleness, Standing};
 use serde_json::json;
 
 use crate::support::arena::{Arena, Ear, PACT, TWIN, Way, post, request};
@@ -132,6 +134,42 @@ async fn a_pact_that_changed_while_a_person_thought_is_the_one_that_counts() {
     let records = arena.records().await;
     assert_eq!(records.len(), 1, "{records:?}");
     assert_eq!(records[0].effect, Effect::Refused);
+}
+
+#[tokio::test]
+async fn an_agent_that_is_suspended_while_a_person_thinks_gets_nothing_for_the_grant() {
+    let arena = Arena::with(|config| {
+        config.approvals.patience = Duration::from_secs(60);
+        config.trust = config::Trust::Fed(Staleness::default());
+    })
+    .await;
+    let suspended = async {
+        let agent = loop {
+            if let Some(open) = arena.sidecar.rooms.desk.questions().into_iter().next() {
+                break open.asked.question.agent.clone();
+            }
+            tokio::task::yield_now().await;
+        };
+        let standing = Standing {
+            agent,
+            tier: TrustTier::Suspended,
+            score: None,
+            lower: None,
+            confidence: None,
+            computed_at: None,
+            why: String::new(),
+        };
+        let now = arena.sidecar.rooms.clock.now();
+        arena.sidecar.rooms.tiers.apply(1, now, true, vec![standing]).unwrap();
+        grant(&arena, |_| {}).await
+    };
+    let (answer, granted) = tokio::join!(arena.send(Way::Reverse, refund(5)), suspended);
+    assert!(granted);
+    assert!(answer.body().contains("\"isError\":true"), "{answer:?}");
+    assert_eq!(arena.ear.heard(), "");
+    let records = arena.records().await;
+    assert_eq!(records.len(), 1, "{records:?}");
+    assert_eq!((records[0].effect, records[0].reason), (Effect::Refused, Some(Reason::Suspended)));
 }
 
 #[tokio::test]
