@@ -229,6 +229,8 @@ fn what_is_asked_of_the_demo_is_answered() {
         let answer: Value = serde_json::from_str(&told).unwrap_or_else(|_| panic!("{command}: {told}"));
         answers.push((command, answer));
     }
+    let (_, answered) = answers.iter().find(|(command, _)| command.contains("chat/completions")).unwrap();
+    assert!(answered["choices"].is_array(), "{answered}");
     let (_, refused) = answers.iter().find(|(command, _)| command.contains("curl -s -x ")).unwrap();
     // The pact says no before the address does.
     assert!(refused["status"] == 403 && refused["decision"].is_string(), "{refused}");
