@@ -89,6 +89,12 @@ impl Permit {
         &self.lead.decision
     }
 
+    /// The declared upstream that it goes to, where it goes to one.
+    #[must_use]
+    pub fn upstream(&self) -> Option<&str> {
+        self.lead.open.as_ref()?.record.upstream.as_ref().map(|upstream| upstream.as_str())
+    }
+
     /// The form in which each message's caller understands an answer.
     pub fn replies(&self) -> impl Iterator<Item = &Reply> {
         std::iter::once(&self.lead).chain(&self.others).map(|admission| &admission.reply)

@@ -99,7 +99,7 @@ impl Refusal {
             text.push_str(&format!(" Decided by {noun} {} of pact `{pact}`.", clauses.join(", ")));
         }
         if let Some(instead) = &self.instead {
-            text.push_str(&format!(" Allowed instead: {instead}."));
+            text.push_str(&format!(" The pact takes instead: {instead}."));
         }
         if let Some(approval) = &self.approval {
             text.push_str(&format!(
@@ -201,7 +201,7 @@ mod tests {
         assert_eq!(
             said.message(),
             "refused by Pactgate: the pact forbids this: `payments.refund`. Decided by clauses `a`, `b` of pact \
-             `refunds`. Allowed instead: `args.amount` at most 1000. Decision d-1."
+             `refunds`. The pact takes instead: `args.amount` at most 1000. Decision d-1."
         );
     }
 }

@@ -188,11 +188,11 @@ impl Entry {
         let (status, detail) = match self.way {
             Way::Forward => (
                 StatusCode::PROXY_AUTHENTICATION_REQUIRED,
-                "put the agent's token into the proxy's URL, as in `http://agent:TOKEN@host:port`",
+                "no token that is known here came with the request; put the agent's into the proxy's URL, as in `http://agent:TOKEN@host:port`",
             ),
             _ => (
                 StatusCode::UNAUTHORIZED,
-                "send the agent's token as `Authorization: Bearer`, `x-api-key` or `Pactgate-Agent-Token`",
+                "no token that is known here came with the request; send the agent's as `Authorization: Bearer`, `x-api-key` or `Pactgate-Agent-Token`",
             ),
         };
         let dialect = self.find(routes, head).map_or(Dialect::Http, |origin| origin.dialect());

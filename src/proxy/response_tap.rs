@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, header};
+use http::{HeaderValue, Response, Version, header};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 
@@ -31,6 +31,8 @@ pub(super) fn tap(
     idle: Duration,
 ) -> Response<Body> {
     let (mut head, incoming) = response.into_parts();
+    // The upstream's version is of its own connection (RFC 9110, section 2.5).
+    head.version = Version::HTTP_11;
     let encoded = head.headers.contains_key(header::CONTENT_ENCODING);
     headers::strip_response(&mut head.headers);
     keep_inside(way, origin, &mut head.headers);

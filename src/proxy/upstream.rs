@@ -177,6 +177,7 @@ fn failed(
     batch: bool,
 ) -> Answer {
     let decision = permit.decision().clone();
+    tracing::warn!(%decision, upstream = permit.upstream(), code, "call failed on its way: {message}");
     let replies: Vec<Reply> = permit.replies().cloned().collect();
     permit.settle(Settlement::of(outcome));
     let failure = Failure { decision, status: status.as_u16(), code, message: message.to_owned() };

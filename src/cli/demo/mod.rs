@@ -45,13 +45,17 @@ async fn perform(once: bool) -> ExitCode {
         "A collector, a sidecar, a stand-in model API and a stand-in MCP server are up, on loopback only:",
     );
     voice.show(&stage.addresses());
+    if let [first, rest @ ..] = stage.moved().as_slice() {
+        let others: String = rest.iter().map(|port| format!(", {port}")).collect();
+        voice.say(&format!("Taken by others, so these have other ports than usual: {first}{others}."));
+    }
     let told = story::tell(&mut stage.cast(), &mut voice).await;
     let code = match &told {
         Ok(()) => ExitCode::SUCCESS,
         Err(mishap) => complain(mishap),
     };
     if !once && told.is_ok() {
-        voice.stay(&stage.addresses());
+        voice.stay(&stage.commands(), &stage.addresses());
         role::told_to_stop().await;
     }
     stage.strike().await;

@@ -117,6 +117,28 @@ impl Stage {
         )
     }
 
+    /// What can be tried now, as commands to copy.
+    #[must_use]
+    pub fn commands(&self) -> String {
+        let (reverse, collector, token) = (self.reverse(), self.collector.address, &self.operator_token);
+        format!(
+            "curl -s http://{reverse}/openai/v1/chat/completions -H 'content-type: application/json' \\\n  \
+             -d '{{\"model\": \"gpt-4o-mini\", \"max_tokens\": 64, \"messages\": [{{\"role\": \"user\", \"content\": \"hello\"}}]}}'\n\
+             curl -s http://{collector}/v1/agents/{AGENT}/trust -H 'authorization: Bearer {token}'\n\
+             curl -s http://{collector}/openapi.json\n\
+             # the story has cost the agent its tier; an operator gives it back:\n\
+             curl -s http://{collector}/v1/agents/{AGENT}/override -H 'authorization: Bearer {token}' \\\n  \
+             -H 'content-type: application/json' -d '{{\"action\": \"reinstate\", \"why\": \"the demo is over\"}}'"
+        )
+    }
+
+    /// The ports that were not free, where another one had to serve.
+    #[must_use]
+    pub fn moved(&self) -> Vec<u16> {
+        let taken = [(self.reverse(), 8080), (self.listening(1), 8081), (self.collector.address, 7070)];
+        taken.into_iter().filter(|(at, wanted)| at.port() != *wanted).map(|(_, wanted)| wanted).collect()
+    }
+
     fn reverse(&self) -> SocketAddr {
         self.listening(0)
     }

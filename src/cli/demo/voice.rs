@@ -55,9 +55,11 @@ impl Voice {
         }
     }
 
-    /// Says that everything stays up, and where it is.
-    pub fn stay(&self, addresses: &str) {
-        self.line(&format!("\n{}", self.paint("1", "Everything stays up until you press Ctrl-C:")));
+    /// Says that everything stays up, what can be tried, and where it all is.
+    pub fn stay(&self, commands: &str, addresses: &str) {
+        self.line(&format!("\n{}\n", self.paint("1", "Everything stays up until you press Ctrl-C:")));
+        self.line(commands);
+        self.line("");
         self.show(addresses);
     }
 

@@ -46,6 +46,13 @@ async fn no_answer_leads_around_the_sidecar() {
     }
 }
 
+/// RFC 9110, section 2.5: the version is of one connection. A client that believed 1.0 would give up keep-alive.
+#[tokio::test]
+async fn the_upstreams_http_version_stays_with_its_connection() {
+    let (got, _) = got(b"HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+    assert!(got.0.starts_with("HTTP/1.1 200"), "{got:?}");
+}
+
 #[tokio::test]
 async fn an_upstream_does_not_open_a_tunnel_that_nobody_judged() {
     let arena =
