@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use http_body_util::{BodyExt, Empty};
 use hyper::Request;
@@ -11,8 +12,12 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
 
 use crate::Outcome;
+
+/// The longest wait for a page.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The metrics of the process that listens there.
 pub struct Metrics(String);
@@ -41,6 +46,10 @@ impl Metrics {
 }
 
 async fn read<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(stream: S, path: &str) -> Outcome<String> {
+    timeout(PATIENCE, ask(stream, path)).await.map_err(|_| format!("{path} was not answered in time"))?
+}
+
+async fn ask<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(stream: S, path: &str) -> Outcome<String> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(async move { connection.await.ok() });
     let request = Request::get(path).header("host", "127.0.0.1").body(Empty::<Bytes>::new())?;
