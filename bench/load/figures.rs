@@ -57,7 +57,7 @@ impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { per_second, cpu_us, p50_us, p99_us } = self;
         if !per_second.is_nan() {
-            write!(f, "{per_second:.0} requests/s, {cpu_us:.1} us CPU ")?;
+            write!(f, "{per_second:.0} requests/s, {cpu_us:.1} us CPU; ")?;
         }
         if !p50_us.is_nan() {
             write!(f, "p50 {p50_us:.0} us, p99 {p99_us:.0} us")?;
@@ -70,7 +70,10 @@ impl fmt::Display for Crowd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { chunks_per_second, cpu_percent, cpu_us_per_chunk, memory_mib } = self;
         write!(f, "{chunks_per_second:.0} chunks/s, {cpu_percent:.1} % CPU, {cpu_us_per_chunk:.1} us/chunk")?;
-        write!(f, ", {memory_mib:.0} MB")
+        if !memory_mib.is_nan() {
+            write!(f, ", {memory_mib:.0} MB")?;
+        }
+        Ok(())
     }
 }
 

@@ -146,7 +146,9 @@ impl Workload {
         match streamed.says {
             _ if !answer.ends_with("data: [DONE]\n\n") => Some("a stream without its end"),
             Says::Text if events != whole => Some("a stream with too few chunks, or too many"),
-            Says::ToolCall if !answer.contains(FUNCTION) => Some("a stream without its tool call"),
+            Says::ToolCall if !answer.contains(&format!("\"name\":\"{FUNCTION}\"")) => {
+                Some("a stream without its tool call")
+            }
             Says::ToolCall if !answer.contains("\"finish_reason\":\"tool_calls\"") => {
                 Some("a tool call without its end")
             }
