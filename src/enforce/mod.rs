@@ -1,8 +1,11 @@
 //! The judge: admit before the call, settle after it.
 
 mod admit;
+mod credit;
 mod draft;
 mod gates;
+mod made;
+mod offers;
 mod permit;
 mod refusal;
 mod refuse;
@@ -14,6 +17,8 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+pub use made::AnswerJudge;
+pub use offers::Sifted;
 pub use permit::{Outbound, Permit, Settlement};
 pub use refusal::{Refusal, Refused};
 
@@ -37,6 +42,8 @@ pub struct Caller {
     pub listener: Arc<str>,
     /// Its trace, where it sent one.
     pub traceparent: Option<Traceparent>,
+    /// The decision that this call belongs to, where it is a part of another one.
+    pub parent: Option<DecisionId>,
 }
 
 /// A request that did not get as far as an action.
@@ -85,6 +92,8 @@ pub struct Enforcer {
     pacts: ArcSwap<PactSet>,
     rooms: Rooms,
     settings: Settings,
+    /// Calls that models made and agents have not carried out yet.
+    credits: credit::Credits,
     /// Tells decisions of one process apart; the counter tells them apart within it.
     nonce: [u8; 6],
     decisions: AtomicU64,
@@ -99,7 +108,8 @@ impl Enforcer {
         let mut nonce = [0; 6];
         aws_lc_rs::rand::fill(&mut nonce).map_err(|_| NoRandomness)?;
         let pacts = ArcSwap::from_pointee(pacts);
-        Ok(Arc::new(Self { pacts, rooms, settings, nonce, decisions: AtomicU64::new(0) }))
+        let credits = credit::Credits::default();
+        Ok(Arc::new(Self { pacts, rooms, settings, credits, nonce, decisions: AtomicU64::new(0) }))
     }
 
     /// The pacts in force.
