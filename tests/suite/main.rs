@@ -24,6 +24,8 @@ mod clients;
 mod collector;
 /// Records on their way to the collector, and its word on the way back.
 mod delivery;
+/// One action, every form it can take, one answer.
+mod differential;
 /// Inputs saved from fuzz runs, and the corpus cut short and changed, through every parser.
 mod fuzz_corpus;
 /// TLS towards agents: leaves that every client accepts, and names that must agree.
