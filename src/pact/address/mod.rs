@@ -1,9 +1,13 @@
 //! Patterns over addresses: plain HTTP calls, and connections that are not read.
 
+mod opaque;
+
 use std::fmt;
 
 use crate::domain::HttpTarget;
 use crate::pact::pattern::Glob;
+
+pub use opaque::{OpaquePattern, opaque_pattern};
 
 /// `METHOD [scheme://]host[:port]/path`.
 #[derive(Clone, Debug, PartialEq, Eq)]

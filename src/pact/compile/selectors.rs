@@ -1,7 +1,7 @@
 //! Selectors: one kind of action, and patterns that can match some of it.
 
 use crate::domain::ActionKind;
-use crate::pact::address::{EndpointPattern, HttpPattern};
+use crate::pact::address::{HttpPattern, OpaquePattern};
 use crate::pact::compile::Notes;
 use crate::pact::document::Place;
 use crate::pact::pattern::Glob;
@@ -44,7 +44,7 @@ pub(super) fn compile(at: &At<source::Selector>, notes: &mut Notes<'_>) -> Optio
             HttpPattern::parse(text).map_err(|error| (error.message, error.remedy))
         })),
         ActionKind::Opaque => Patterns::Endpoints(each(&patterns, &mut places, notes, |text| {
-            EndpointPattern::parse(text, 443).map_err(|error| (error.message, error.remedy))
+            OpaquePattern::parse(text).map_err(|error| (error.message, error.remedy))
         })),
         _ => Patterns::Names(each(&patterns, &mut places, notes, |text| name(kind, text))),
     };
