@@ -75,8 +75,8 @@ impl NameFault {
                 "write the ASCII letters, or a name that cannot be taken for them",
             ),
             Self::Path => (
-                "has `.`, `..`, an empty segment or a backslash, as in a path",
-                "write it without, and no slash at its end",
+                "has dots, slashes or a backslash that programs drop or merge, as in a path",
+                "write it without `.` and `..` between slashes, doubled slashes, and either at its ends",
             ),
             Self::Escape => ("has a percent-escape", "write the character that it stands for"),
         }
