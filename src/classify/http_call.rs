@@ -47,11 +47,7 @@ pub(super) fn read(
     refuse_method_override(view, &fields)?;
     let action =
         Action { target: Target::Http(target), fields: Json::Object(fields), dialect: Dialect::Http };
-    Ok(Reading {
-        parts: vec![Part { action, reply: Reply::Problem, coverage }],
-        batch: false,
-        streamed: false,
-    })
+    Ok(Reading::plain(Part { action, reply: Reply::Problem, coverage, withheld: Vec::new() }))
 }
 
 /// Refuses a parameter, in the query or the arguments, that asks for another method than the request line.
