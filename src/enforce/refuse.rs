@@ -70,7 +70,7 @@ impl Enforcer {
 
     /// The answer to a denying verdict.
     pub(super) fn denied(&self, record: &Record, case: &Case<'_>) -> Refusal {
-        let Case { pact, part, facts, verdict } = case;
+        let Case { pact, part, facts, verdict, .. } = case;
         let reason = verdict.reason.unwrap_or(Reason::Denied);
         let mut detail = format!("`{}`", record.action.name);
         if let (Reason::TierTooLow, Some(needs)) = (reason, verdict.needs_tier) {
