@@ -6,7 +6,7 @@ use http::{Response, StatusCode};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::classify::{Reply, Speech};
+use crate::classify::{self, Reply, Speech};
 use crate::domain::{DecisionId, Reason};
 use crate::enforce::{Refusal, Refused};
 use crate::net::Body;
@@ -70,8 +70,9 @@ pub(super) fn cut_stream(speech: &Speech, failure: &Failure) -> Option<Bytes> {
             (Some("error"), error)
         }
         Speech::Anthropic => (Some("error"), anthropic(&answer)),
-        Speech::Gemini => (None, google(&answer)),
-        Speech::Bedrock | Speech::Mcp(_) | Speech::Unread => return None,
+        Speech::Gemini(_) => (None, google(&answer)),
+        Speech::Bedrock(_) => return Some(classify::cut_converse(&answer.message)),
+        Speech::Mcp(_) | Speech::Unread => return None,
     };
     Some(match name {
         Some(name) => format!("event: {name}\ndata: {body}\n\n").into(),

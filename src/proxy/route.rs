@@ -172,10 +172,9 @@ impl Routes {
         let rest = path.strip_prefix('/')?;
         let (name, rest) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let named = self.by_name.get(name)?;
-        let Ok(normal) = classify::normalize_path(if rest.is_empty() { "/" } else { rest }) else {
-            // Refused when it is read.
-            return Some(Origin { path: rest.to_owned(), ..Origin::at(named, rest, query) });
-        };
+        // What has no normal form is refused when it is read, but for the slashes in an ARN.
+        let normal = classify::normalize_path(if rest.is_empty() { "/" } else { rest });
+        let normal = normal.unwrap_or_else(|_| rest.to_owned());
         let whole = format!("{}{}", named.prefix, if rest.is_empty() { rest } else { &normal });
         let sharing = self.by_authority.get(&(named.host.clone(), named.port))?;
         let nearer = sharing
@@ -205,7 +204,12 @@ impl Routes {
             .filter(|upstream| upstream.scheme == scheme)
             .find_map(|upstream| Some((upstream, below_prefix(&normal, &upstream.prefix)?)));
         match found {
-            Some((upstream, inside)) => Origin::at(upstream, inside, query),
+            Some((upstream, inside)) => {
+                // AWS signs the path as it is written; what may be judged of it is taken from that.
+                let is_signed_so = upstream.peer.dialect == Dialect::Bedrock;
+                let received = below_prefix(path, &upstream.prefix).filter(|_| is_signed_so);
+                Origin::at(upstream, received.unwrap_or(inside), query)
+            }
             None => Origin {
                 scheme: scheme.to_owned(),
                 host: host.to_owned(),

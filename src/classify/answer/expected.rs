@@ -31,10 +31,10 @@ pub enum Speech {
     Responses,
     /// Anthropic's messages.
     Anthropic,
-    /// Gemini's `generateContent`.
-    Gemini,
-    /// Bedrock's Converse.
-    Bedrock,
+    /// Gemini's `generateContent`, and who runs the tools that it tells of.
+    Gemini(String),
+    /// Bedrock's Converse, and who runs the tools that it tells of.
+    Bedrock(String),
     /// JSON-RPC messages of an MCP server.
     Mcp(mcp::Exchange),
 }
@@ -69,8 +69,8 @@ impl Expected {
             Speech::Mcp(_) if is("application/json") => Ok(AnswerForm::Whole),
             // A notification is accepted without a body.
             Speech::Mcp(_) if essence.is_empty() => Ok(AnswerForm::Whole),
-            Speech::Bedrock if self.streamed && is("application/vnd.amazon.eventstream") => stream(),
-            Speech::Bedrock | Speech::Mcp(_) if self.streamed => Err(self.unasked()),
+            Speech::Bedrock(_) if self.streamed && is("application/vnd.amazon.eventstream") => stream(),
+            Speech::Bedrock(_) | Speech::Mcp(_) if self.streamed => Err(self.unasked()),
             _ if self.streamed && is("text/event-stream") => stream(),
             _ if !self.streamed && is("application/json") => Ok(AnswerForm::Whole),
             _ => Err(self.unasked()),
@@ -79,7 +79,7 @@ impl Expected {
 
     fn unasked(&self) -> Unfit {
         let due = match (&self.speech, self.streamed) {
-            (Speech::Bedrock, true) => "`application/vnd.amazon.eventstream`",
+            (Speech::Bedrock(_), true) => "`application/vnd.amazon.eventstream`",
             (_, true) => "`text/event-stream`",
             (Speech::Mcp(_), false) => "`application/json` or `text/event-stream`",
             (_, false) => "`application/json`",
@@ -91,7 +91,7 @@ impl Expected {
 impl Speech {
     pub(super) const fn framing(&self) -> Framing {
         match self {
-            Self::Bedrock => Framing::Frames,
+            Self::Bedrock(_) => Framing::Frames,
             _ => Framing::Lines,
         }
     }
@@ -103,8 +103,8 @@ impl Speech {
             Self::Chat => Some(Box::new(chat::Chat::new(bounds))),
             Self::Responses => responses::script(bounds),
             Self::Anthropic => anthropic::script(bounds),
-            Self::Gemini => gemini::script(bounds),
-            Self::Bedrock => bedrock::script(bounds),
+            Self::Gemini(provider) => gemini::script(provider, bounds),
+            Self::Bedrock(provider) => bedrock::script(provider, bounds),
             Self::Mcp(exchange) => mcp::script(exchange, bounds),
         }
     }
@@ -116,8 +116,9 @@ impl Speech {
             Self::Chat => chat::tidy(body),
             Self::Responses => responses::tidy(body),
             Self::Anthropic => anthropic::tidy(body),
-            Self::Gemini => gemini::tidy(body),
-            Self::Unread | Self::Bedrock | Self::Mcp(_) => {}
+            Self::Gemini(_) => gemini::tidy(body),
+            Self::Bedrock(_) => bedrock::tidy(body),
+            Self::Unread | Self::Mcp(_) => {}
         }
     }
 }

@@ -8,6 +8,7 @@ mod anthropic;
 mod bedrock;
 mod chat;
 mod expected;
+mod frames;
 mod gemini;
 mod made;
 pub(in crate::classify) mod mcp;
@@ -27,6 +28,7 @@ use script::{Output, Script};
 use sse::Events;
 use usage::Report;
 
+pub use bedrock::cut_converse;
 pub use expected::{Expected, Speech};
 pub use script::{Judgement, Listed, Made, Question};
 pub use whole::WholeAnswer;

@@ -52,8 +52,8 @@ impl WholeAnswer {
             Speech::Chat => chat::questions(&tree, bounds)?,
             Speech::Responses => responses::questions(&tree, bounds)?,
             Speech::Anthropic => anthropic::questions(&tree, bounds)?,
-            Speech::Gemini => gemini::questions(&tree, bounds)?,
-            Speech::Bedrock => bedrock::questions(&tree, bounds)?,
+            Speech::Gemini(provider) => gemini::questions(&tree, provider, bounds)?,
+            Speech::Bedrock(provider) => bedrock::questions(&tree, provider, bounds)?,
             Speech::Mcp(exchange) => mcp::questions(exchange, &tree, bounds)?,
         };
         if let (Some((provider, asked)), Some(model)) = (&expected.model, report.model())
@@ -96,8 +96,8 @@ impl WholeAnswer {
             Speech::Chat => chat::rewrite(&mut tree, &edits)?,
             Speech::Responses => responses::rewrite(&mut tree, &edits)?,
             Speech::Anthropic => anthropic::rewrite(&mut tree, &edits)?,
-            Speech::Gemini => gemini::rewrite(&mut tree, &edits)?,
-            Speech::Bedrock => bedrock::rewrite(&mut tree, &edits)?,
+            Speech::Gemini(_) => gemini::rewrite(&mut tree, &edits)?,
+            Speech::Bedrock(_) => bedrock::rewrite(&mut tree, &edits)?,
             Speech::Mcp(exchange) => mcp::rewrite(exchange, &mut tree, &edits)?,
             Speech::Unread => {
                 return Err(Fault::new(Problem::Conflict, "an answer that is not read cannot be told").into());

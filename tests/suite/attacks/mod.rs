@@ -2,12 +2,16 @@
 
 /// Approvals: replayed, borrowed, outlived, abandoned.
 mod asking;
+/// Calls to models of Bedrock, signed and not, and what those ask for.
+mod bedrock;
 /// Bodies that say two things, or are not what they say.
 mod bodies;
 /// Records: before the byte, or not at all.
 mod evidence;
 /// Too much, too slow, too often.
 mod floods;
+/// Calls to Gemini, and what it asks for.
+mod gemini;
 /// Where one message ends and the next begins.
 mod framing;
 /// Messages of MCP.
