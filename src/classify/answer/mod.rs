@@ -6,6 +6,7 @@
 
 mod anthropic;
 mod bedrock;
+pub(in crate::classify) mod card;
 mod chat;
 mod expected;
 mod gemini;
@@ -27,6 +28,7 @@ use script::{Output, Script};
 use sse::Events;
 use usage::Report;
 
+pub use card::{AgentCard, Door};
 pub use expected::{Expected, Speech};
 pub use script::{Judgement, Listed, Made, Question};
 pub use whole::WholeAnswer;
