@@ -260,7 +260,7 @@ impl Openings {
                     continue;
                 }
                 for row in table.iter().filter(|row| glob.matches(&row.capability)) {
-                    let mut open = |rows: &mut Vec<_>, name: &str, separator| {
+                    let open = |rows: &mut Vec<_>, name: &str, separator| {
                         let exact = Glob::parse(name, separator).ok();
                         rows.extend(exact.map(|glob| (Literal::of(&glob), glob, number)));
                     };

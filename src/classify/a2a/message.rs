@@ -12,7 +12,8 @@ use crate::classify::strict_json::{Distinct, Kind, Reader, known_spelling};
 use crate::classify::{Bounds, Problem};
 use crate::domain::Json;
 
-pub(super) const PARAMS: [&str; 13] = [
+/// Members that are judged, as 1.0 and 0.3 name them in JSON. [`object`] knows their names in protocol buffers as well.
+pub(super) const PARAMS: &[&str] = &[
     "tenant",
     "message",
     "request",
@@ -24,11 +25,10 @@ pub(super) const PARAMS: [&str; 13] = [
     "taskPushNotificationConfig",
     "pushNotification",
     "skillId",
-    "skill_id",
     "skill",
 ];
 
-const MESSAGE: [&str; 12] = [
+const MESSAGE: &[&str] = &[
     "parts",
     "content",
     "role",
@@ -39,28 +39,21 @@ const MESSAGE: [&str; 12] = [
     "taskId",
     "referenceTaskIds",
     "skillId",
-    "skill_id",
     "skill",
 ];
 
-const CONFIGURATION: [&str; 6] = [
-    "pushNotificationConfig",
-    "taskPushNotificationConfig",
-    "pushNotification",
-    "skillId",
-    "skill_id",
-    "skill",
-];
+const CONFIGURATION: &[&str] =
+    &["pushNotificationConfig", "taskPushNotificationConfig", "pushNotification", "skillId", "skill"];
 
-const PUSH: [&str; 5] =
-    ["url", "config", "pushNotificationConfig", "taskPushNotificationConfig", "pushNotification"];
+const PUSH: &[&str] =
+    &["url", "config", "pushNotificationConfig", "taskPushNotificationConfig", "pushNotification"];
 
-const PART: [&str; 7] = ["text", "raw", "url", "data", "file", "kind", "metadata"];
+const PART: &[&str] = &["text", "raw", "url", "data", "file", "kind", "metadata"];
 
-const FILE: [&str; 4] = ["uri", "bytes", "fileWithUri", "fileWithBytes"];
+const FILE: &[&str] = &["uri", "bytes", "fileWithUri", "fileWithBytes"];
 
 /// The names under which clients say which skill they mean. The protocol has no member for it.
-const SKILL: [&str; 3] = ["skillId", "skill_id", "skill"];
+const SKILL: &[&str] = &["skillId", "skill"];
 
 /// How a part of a message holds what it says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,10 +129,7 @@ impl ParamsReader<'_> {
     /// Reads the parameters of any method: which one it is may only stand behind them.
     pub(super) fn read(self, reader: &mut Reader<'_>) -> Result<Params, Fault> {
         let mut params = Params::default();
-        reader.object(Distinct::InAnyCase, |reader, name| {
-            known_spelling(name, &PARAMS)?;
-            self.param(reader, name, &mut params)
-        })?;
+        object(reader, PARAMS, |reader, name| self.param(reader, name, &mut params))?;
         Ok(params)
     }
 
@@ -169,14 +159,11 @@ impl ParamsReader<'_> {
     }
 
     fn configuration(self, reader: &mut Reader<'_>, params: &mut Params) -> Result<(), Fault> {
-        reader.object(Distinct::InAnyCase, |reader, name| {
-            known_spelling(name, &CONFIGURATION)?;
-            match reader.kind()? {
-                Kind::Null => reader.skip(),
-                _ if SKILL.contains(&name) => self.skill(reader, params),
-                _ if PUSH.contains(&name) && name != "url" => self.push(reader, name, params),
-                _ => reader.skip(),
-            }
+        object(reader, CONFIGURATION, |reader, name| match reader.kind()? {
+            Kind::Null => reader.skip(),
+            _ if SKILL.contains(&name) => self.skill(reader, params),
+            _ if PUSH.contains(&name) && name != "url" => self.push(reader, name, params),
+            _ => reader.skip(),
         })
     }
 
@@ -185,20 +172,16 @@ impl ParamsReader<'_> {
         if name == "url" {
             return self.link(reader, &Method::POST, params);
         }
-        reader.object(Distinct::InAnyCase, |reader, name| {
-            known_spelling(name, &PUSH)?;
-            match reader.kind()? {
-                Kind::Null => reader.skip(),
-                _ if PUSH.contains(&name) => self.push(reader, name, params),
-                _ => reader.skip(),
-            }
+        object(reader, PUSH, |reader, name| match reader.kind()? {
+            Kind::Null => reader.skip(),
+            _ if PUSH.contains(&name) => self.push(reader, name, params),
+            _ => reader.skip(),
         })
     }
 
     fn message(self, reader: &mut Reader<'_>, params: &mut Params) -> Result<(), Fault> {
         let mut has_parts = false;
-        reader.object(Distinct::InAnyCase, |reader, name| {
-            known_spelling(name, &MESSAGE)?;
+        object(reader, MESSAGE, |reader, name| {
             match name {
                 _ if reader.kind()? == Kind::Null => return reader.skip(),
                 "parts" | "content" if has_parts => {
@@ -228,8 +211,7 @@ impl ParamsReader<'_> {
 
     fn part(self, reader: &mut Reader<'_>, params: &mut Params) -> Result<(), Fault> {
         let (mut content, mut kind) = (None, None);
-        reader.object(Distinct::InAnyCase, |reader, name| {
-            known_spelling(name, &PART)?;
+        object(reader, PART, |reader, name| {
             let value = reader.kind()?;
             let found = match name {
                 "kind" => {
@@ -285,8 +267,7 @@ impl ParamsReader<'_> {
     /// A file as it was written before 1.0.
     fn file(self, reader: &mut Reader<'_>, params: &mut Params) -> Result<Content, Fault> {
         let mut content = None;
-        reader.object(Distinct::InAnyCase, |reader, name| {
-            known_spelling(name, &FILE)?;
+        object(reader, FILE, |reader, name| {
             let found = match name {
                 _ if reader.kind()? == Kind::Null => return reader.skip(),
                 "uri" | "fileWithUri" => self.link(reader, &Method::GET, params).map(|()| Content::Link)?,
@@ -316,13 +297,10 @@ impl ParamsReader<'_> {
     }
 
     fn metadata(self, reader: &mut Reader<'_>, params: &mut Params) -> Result<(), Fault> {
-        reader.object(Distinct::InAnyCase, |reader, name| {
-            known_spelling(name, &SKILL)?;
-            match reader.kind()? {
-                Kind::Null => reader.skip(),
-                _ if SKILL.contains(&name) => self.skill(reader, params),
-                _ => reader.skip(),
-            }
+        object(reader, SKILL, |reader, name| match reader.kind()? {
+            Kind::Null => reader.skip(),
+            _ if SKILL.contains(&name) => self.skill(reader, params),
+            _ => reader.skip(),
         })
     }
 
@@ -356,4 +334,35 @@ fn text<'a>(reader: &mut Reader<'a>) -> Result<Cow<'a, str>, Fault> {
         Kind::String => reader.string(),
         _ => Err(reader.fault(Problem::WrongType, "a string is due here")),
     }
+}
+
+/// Reads an object that may be written by JSON's names or by those of protocol buffers, as readers of the latter take
+/// either: `each` sees the former. No member stands there in both, and none looks like one of them.
+pub(super) fn object(
+    reader: &mut Reader<'_>,
+    known: &'static [&'static str],
+    mut each: impl FnMut(&mut Reader<'_>, &str) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let mut seen: Vec<&'static str> = Vec::new();
+    reader.object(Distinct::InAnyCase, |reader, name| {
+        let Some(right) = known.iter().find(|right| **right == name || is_former(right, name)) else {
+            known_spelling(name, known)?;
+            return each(reader, name);
+        };
+        if seen.contains(right) {
+            let what = format!("stands there as `{right}` as well; send it once");
+            return Err(reader.fault(Problem::DuplicateKey, what));
+        }
+        seen.push(right);
+        each(reader, right)
+    })
+}
+
+/// Whether a name is the one that protocol buffers have for a member: `task_id` for `taskId`.
+fn is_former(right: &str, name: &str) -> bool {
+    let former = right.chars().flat_map(|c| {
+        let separator = c.is_ascii_uppercase().then_some('_');
+        separator.into_iter().chain(std::iter::once(c.to_ascii_lowercase()))
+    });
+    former.eq(name.chars())
 }

@@ -22,7 +22,7 @@ use crate::classify::fault::Fault;
 use crate::classify::json_rpc::{self, Sender};
 use crate::classify::model::refuse_body;
 use crate::classify::names::check_name;
-use crate::classify::strict_json::{Distinct, Kind, Reader, known_spelling};
+use crate::classify::strict_json::{Kind, Reader, known_spelling};
 use crate::classify::{
     Bounds, Coverage, Expected, Part, Peer, Problem, Reading, Reply, RequestView, Speech, content,
 };
@@ -112,9 +112,8 @@ impl Call<'_> {
         let mut reader = Reader::new(body, self.bounds)?;
         let read = ParamsReader { bounds: self.bounds, wraps_data: version == Version::V0_3 };
         let mut params = Params::default();
-        reader.object(Distinct::InAnyCase, |reader, name| {
+        message::object(&mut reader, message::PARAMS, |reader, name| {
             known_spelling(name, &ENVELOPE)?;
-            known_spelling(name, &message::PARAMS)?;
             if ENVELOPE.contains(&name) {
                 let what = "a JSON-RPC message on a path of the REST binding; send one of them";
                 return Err(reader.fault(Problem::Conflict, what));
