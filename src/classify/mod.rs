@@ -31,8 +31,8 @@ use crate::domain::{Action, Dialect, HttpTarget, Json, Target, UpstreamName};
 
 pub use address::{AddressError, http_target, normalize_host, normalize_path};
 pub use answer::{
-    AnswerForm, AnswerReader, Expected, Judgement, Listed, Made, Observed, Question, Speech, Step, Unfit,
-    WholeAnswer, cut_converse,
+    AgentCard, AnswerForm, AnswerReader, Door, Expected, Judgement, Listed, Made, Observed, Question, Speech,
+    Step, Unfit, WholeAnswer, cut_converse,
 };
 pub use bedrock::signed_headers;
 pub use offer::{JsonPath, Offer, PathStep};
@@ -158,8 +158,10 @@ pub enum Reply {
     OpenAi,
     /// Anthropic's error object.
     Anthropic,
-    /// Google's error object (`google.rpc.Status`), of Gemini and of A2A over REST.
+    /// Google's error object (`google.rpc.Status`).
     Google,
+    /// The same as A2A over REST has it: with a reason that its clients know.
+    A2aRest,
     /// The error of an AWS service.
     Aws,
     /// The result of a tool call, with `isError`.
@@ -270,7 +272,8 @@ impl Reply {
         match dialect {
             Dialect::OpenAi => Self::OpenAi,
             Dialect::Anthropic => Self::Anthropic,
-            Dialect::Gemini | Dialect::A2a => Self::Google,
+            Dialect::Gemini => Self::Google,
+            Dialect::A2a => Self::A2aRest,
             Dialect::Bedrock => Self::Aws,
             Dialect::Mcp | Dialect::Http | Dialect::Opaque => Self::Problem,
         }

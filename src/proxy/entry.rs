@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{HeaderValue, Method, StatusCode, Version, header};
+use http::{HeaderValue, Method, StatusCode, Uri, Version, header};
 
-use crate::classify::{self, Reply};
+use crate::classify::{self, Expected, Reply};
 use crate::domain::{AgentId, Dialect, Reason};
 use crate::enforce::{Attempted, Caller};
 use crate::evidence::{Proof, Traceparent};
@@ -122,6 +122,23 @@ impl Entry {
         head: &Parts,
     ) -> Result<Origin, Answer> {
         self.find(routes, head).map_err(|wrong| self.misaddressed(proxy, caller, head, wrong))
+    }
+
+    /// Has the addresses in an answer lead back to where the caller came in, as the caller named it. Where every way
+    /// of the caller leads through the sidecar, they are judged when they are followed.
+    pub(super) fn keep_inside(
+        &self,
+        expected: Expected,
+        routes: &Routes,
+        uri: &Uri,
+        host: Option<&HeaderValue>,
+    ) -> Expected {
+        if !matches!(self.way, Way::Reverse) || !expected.names_addresses() {
+            return expected;
+        }
+        let host = host.and_then(|host| host.to_str().ok());
+        let here = uri.authority().map(|authority| authority.as_str()).or(host);
+        expected.through(here.map(|here| routes.doors(&format!("http://{here}"))).unwrap_or_default())
     }
 
     /// Where a CONNECT request wants a tunnel to.

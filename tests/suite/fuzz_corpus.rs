@@ -97,6 +97,7 @@ fn replay(target: &str, input: &[u8]) {
         "classify_openai" => Dialect::OpenAi,
         "classify_anthropic" => Dialect::Anthropic,
         "classify_mcp" => Dialect::Mcp,
+        "classify_a2a" => Dialect::A2a,
         "classify_http" => Dialect::Http,
         "strict_json" => {
             let _ = read_json(input, &Bounds::default());

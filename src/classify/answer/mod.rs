@@ -6,6 +6,7 @@
 
 mod anthropic;
 mod bedrock;
+pub(in crate::classify) mod card;
 mod chat;
 mod expected;
 mod frames;
@@ -29,6 +30,7 @@ use sse::Events;
 use usage::Report;
 
 pub use bedrock::cut_converse;
+pub use card::{AgentCard, Door};
 pub use expected::{Expected, Speech};
 pub use script::{Judgement, Listed, Made, Question};
 pub use whole::WholeAnswer;
