@@ -20,10 +20,16 @@ mod clients;
 mod collector;
 /// Records on their way to the collector, and its word on the way back.
 mod delivery;
+/// What must hold of reading files, shared with the fuzz targets.
+#[path = "../fuzz/src/files.rs"]
+mod files;
 /// Inputs saved from fuzz runs, and the corpus cut short and changed, through every parser.
 mod fuzz_corpus;
 /// TLS towards agents: leaves that every client accepts, and names that must agree.
 mod interception;
+/// What must hold of reading records and messages, shared with the fuzz targets.
+#[path = "../fuzz/src/messages.rs"]
+mod messages;
 /// Sockets: what is dialed, served, bounded and drained.
 mod net;
 /// The built program as it runs at night.
