@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::net::activity::{Activity, Held, Overdue, Watched};
 use crate::net::body::BoxError;
 use crate::net::drain::Drain;
+use crate::net::untaken::while_taken;
 
 /// The bounds of every served connection.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +42,8 @@ pub struct ServeSettings {
     pub faults_max: usize,
     /// HTTP/2: bytes of one response that wait for the peer.
     pub send_bytes_max: usize,
+    /// HTTP/2: how long a piece of one response may wait for the peer to take it; then the stream is reset.
+    pub untaken: Duration,
     /// HTTP/2: how often the peer is asked whether it still lives.
     pub ping_every: Duration,
     /// HTTP/2: how long it may take to answer.
@@ -60,6 +63,7 @@ impl Default for ServeSettings {
             resets_max: 20,
             faults_max: 100,
             send_bytes_max: 64 * 1024,
+            untaken: Duration::from_secs(120),
             ping_every: Duration::from_secs(30),
             ping_patience: Duration::from_secs(20),
         }
@@ -118,7 +122,7 @@ impl Server {
     /// A server whose connections finish when `drain` begins.
     #[must_use]
     pub fn new(settings: ServeSettings, drain: &Drain) -> Self {
-        let mut builder = auto::Builder::new(Tracked(drain.clone()));
+        let mut builder = auto::Builder::new(Tracked { drain: drain.clone(), untaken: settings.untaken });
         builder
             .http1()
             .timer(TokioTimer::new())
@@ -231,9 +235,12 @@ fn how_it_ended(result: Result<(), BoxError>) -> Ended {
     }
 }
 
-/// Spawns HTTP/2 streams where the drain sees them.
+/// Spawns HTTP/2 streams where the drain sees them, and drops those whose responses nobody takes.
 #[derive(Clone, Debug)]
-struct Tracked(Drain);
+struct Tracked {
+    drain: Drain,
+    untaken: Duration,
+}
 
 impl<F> hyper::rt::Executor<F> for Tracked
 where
@@ -241,6 +248,6 @@ where
     F::Output: Send + 'static,
 {
     fn execute(&self, task: F) {
-        self.0.spawn(task);
+        self.drain.spawn(while_taken(task, self.untaken));
     }
 }

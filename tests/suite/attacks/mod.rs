@@ -8,6 +8,8 @@ mod bodies;
 mod evidence;
 /// Too much, too slow, too often.
 mod floods;
+/// Frames of HTTP/2, in orders and numbers that no client sends.
+mod frames;
 /// Where one message ends and the next begins.
 mod framing;
 /// Messages of MCP.
