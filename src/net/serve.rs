@@ -1,5 +1,6 @@
 //! Server: speaks HTTP/1.1 and HTTP/2 on an accepted connection, with every bound in one place.
 
+use std::error::Error as _;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
@@ -79,7 +80,7 @@ pub enum Ended {
     Idle,
     /// A request's head did not end in time.
     SlowHead,
-    /// What came was not HTTP, or its head too large.
+    /// What came was not HTTP, broke its rules, or its head was too large.
     Malformed,
     /// The peer or the network broke it off.
     Broken,
@@ -230,9 +231,15 @@ impl Server {
 fn how_it_ended(result: Result<(), BoxError>) -> Ended {
     let Err(error) = result else { return Ended::Done };
     match error.downcast_ref::<hyper::Error>() {
-        Some(error) if error.is_parse() => Ended::Malformed,
+        Some(error) if error.is_parse() || breaks_http2(error) => Ended::Malformed,
         _ => Ended::Broken,
     }
+}
+
+/// Whether this side ended an HTTP/2 connection for what the peer sent: frames that cannot be, or too many of them.
+fn breaks_http2(error: &hyper::Error) -> bool {
+    let source = error.source().and_then(|source| source.downcast_ref::<h2::Error>());
+    source.is_some_and(|error| error.is_go_away() && error.is_library())
 }
 
 /// Spawns HTTP/2 streams where the drain sees them, and drops those whose responses nobody takes.

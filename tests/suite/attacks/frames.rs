@@ -5,6 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Empty;
+use hyper::client::conn::http2::handshake;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -198,6 +203,11 @@ fn of_path<'a>(records: &'a [Value], path: &str) -> Vec<&'a Value> {
     records.iter().filter(named).collect()
 }
 
+/// How many connections are on record for what they sent.
+fn broken_rules(records: &[Value]) -> usize {
+    records.iter().filter(|record| record["data"]["action"]["name"] == "malformed HTTP").count()
+}
+
 /// Stream ids as a client numbers them.
 fn streams(count: u32) -> impl Iterator<Item = u32> {
     (0..count).map(|n| 2 * n + 1)
@@ -221,6 +231,7 @@ async fn rapid_resets_end_the_connection() {
         let records = siege.ends("rapid resets").await;
         let attempts = of_path(&records, "/held").len() + of_path(&records, "/secret/a").len();
         assert!(attempts <= 200, "{door:?}: {attempts} of 5000 were looked at");
+        assert_eq!(broken_rules(&records), 1, "{door:?}: the attack is on record");
     }
 }
 
@@ -294,6 +305,7 @@ async fn a_head_that_goes_on_for_ever_ends_the_connection() {
             let arrived = siege.upstream.arrived("/held").len();
             let records = siege.ends(what).await;
             assert_eq!((arrived, of_path(&records, "/held").len()), (0, 0), "{what}, {door:?}");
+            assert_eq!(broken_rules(&records), 1, "{what}, {door:?}: the attack is on record");
         }
     }
 }
@@ -314,6 +326,7 @@ async fn a_body_of_nothing_ends_the_connection() {
             frames.end().await;
             let records = siege.ends(what).await;
             assert!(of_path(&records, "/held").len() <= 1, "{what}, {door:?}");
+            assert_eq!(broken_rules(&records), 1, "{what}, {door:?}: the attack is on record");
         }
     }
 }
@@ -377,6 +390,7 @@ async fn more_calls_at_once_than_allowed_are_not_taken() {
         assert!(siege.upstream.arrived("/held").len() <= ALLOWED, "{door:?}");
         let records = siege.ends("too many at once").await;
         assert!(of_path(&records, "/held").len() <= ALLOWED, "{door:?}");
+        assert_eq!(broken_rules(&records), 1, "{door:?}: the attack is on record");
     }
 }
 
@@ -403,5 +417,31 @@ async fn a_head_that_unfolds_to_a_thousand_times_its_size_is_not_read() {
         frames.end().await;
         assert_eq!(siege.upstream.arrived("/held").len(), 0, "{door:?}");
         siege.ends("a bomb").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_head_of_many_fields_is_refused_as_in_http1() {
+    for door in Door::ALL {
+        let siege = Siege::begin().await;
+        let port = siege.upstream.address.port();
+        let wire = TokioIo::new(door.open(&siege.sidecar, AGENT, port, "h2").await);
+        let (mut sender, connection) = handshake(TokioExecutor::new(), wire).await.unwrap();
+        tokio::spawn(connection);
+        let (scheme, authority, path) = door.place(&siege.sidecar, "works", port, "/held");
+        let mut many = Request::get(format!("{scheme}://{authority}{path}"))
+            .header("authorization", format!("Bearer {}", token(AGENT)));
+        for _ in 0..200 {
+            many = many.header("x-a", "1");
+        }
+        let many = many.body(Empty::<Bytes>::new()).unwrap();
+        let answer = tokio::time::timeout(PATIENCE, sender.send_request(many)).await.expect("an answer");
+        assert_eq!(answer.unwrap().status(), 431, "{door:?}");
+        drop(sender);
+        assert_eq!(siege.upstream.arrived("/held").len(), 0, "{door:?}");
+        let records = siege.ends("many fields").await;
+        let held = of_path(&records, "/held");
+        assert_eq!(held.len(), 1, "{door:?}");
+        assert_eq!(held[0]["data"]["reason"], "unreadable", "{door:?}");
     }
 }
