@@ -49,6 +49,7 @@ fn record() -> Option<Record> {
             dialect: Dialect::OpenAi,
         },
         args_digest: Some(Digest::of(b"arguments")),
+        withheld: Vec::new(),
         approval: None,
         limit: None,
         outcome: Some(Outcome::Completed { status: 200 }),
@@ -60,6 +61,7 @@ fn record() -> Option<Record> {
         },
         coverage: Coverage { request: Seen::Read, response: Some(Seen::Envelope) },
         traceparent: None,
+        parent: None,
     })
 }
 

@@ -6,7 +6,9 @@ use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method};
-use pactgate::classify::{Bounds, Call, Peer, RequestView, Unreadable, UsageTap, classify};
+use pactgate::classify::{
+    AnswerForm, Bounds, Call, Expected, Peer, RequestView, Speech, Unreadable, classify,
+};
 use pactgate::domain::{Dialect, UpstreamName};
 
 /// One turn of a conversation: prose with the escapes that prose has.
@@ -68,9 +70,20 @@ fn streams(c: &mut Criterion) {
         r#""choices":[{"index":0,"delta":{"content":" late"},"finish_reason":null}],"usage":null}"#,
         "\n\n"
     );
-    let mut group = c.benchmark_group("usage_tap");
-    let mut tap = UsageTap::for_response(Dialect::OpenAi, Some("text/event-stream"), &Bounds::default());
-    group.bench_function("openai_delta", |b| b.iter(|| tap.push(black_box(delta.as_bytes()))));
+    let mut group = c.benchmark_group("answer");
+    let expected = Expected { speech: Speech::Chat, streamed: true, model: None };
+    let Ok(AnswerForm::Stream(mut reader)) =
+        expected.form(200, Some("text/event-stream"), &Bounds::default())
+    else {
+        return;
+    };
+    let delta = Bytes::from_static(delta.as_bytes());
+    group.bench_function("openai_delta", |b| {
+        b.iter(|| {
+            let _ = reader.push(black_box(delta.clone()));
+            (reader.step().is_ok(), reader.step().is_ok())
+        });
+    });
     group.finish();
 }
 

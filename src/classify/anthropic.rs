@@ -4,7 +4,7 @@ use http::Method;
 
 use crate::classify::fault::Fault;
 use crate::classify::model::{self, Form};
-use crate::classify::{Bounds, Part, Peer, Problem, Reading, Reply, RequestView, content};
+use crate::classify::{Bounds, Part, Peer, Problem, Reading, Reply, RequestView, Speech, content};
 use crate::domain::{Dialect, HttpTarget, Json};
 
 /// The endpoints that are read. All others are opaque.
@@ -17,6 +17,7 @@ pub(super) enum Endpoint {
 const FORM: Form = Form {
     dialect: Dialect::Anthropic,
     reply: Reply::Anthropic,
+    speech: Speech::Anthropic,
     judged: &[
         "model",
         "models",
@@ -75,7 +76,7 @@ pub(super) fn read(
         None => None,
     };
     let part = part.unwrap_or_else(|| Part::opaque(FORM.dialect, target, FORM.reply));
-    Ok(Reading { parts: vec![part], batch: false, streamed: false })
+    Ok(Reading::plain(part))
 }
 
 /// The betas that the caller switches on, as a setting that a pact may bound with `subset_of`.

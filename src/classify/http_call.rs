@@ -43,11 +43,7 @@ pub(super) fn read(
     };
     let action =
         Action { target: Target::Http(target), fields: Json::Object(fields), dialect: Dialect::Http };
-    Ok(Reading {
-        parts: vec![Part { action, reply: Reply::Problem, coverage }],
-        batch: false,
-        streamed: false,
-    })
+    Ok(Reading::plain(Part { action, reply: Reply::Problem, coverage, withheld: Vec::new() }))
 }
 
 /// The members of a JSON object are the arguments; any other value has none.

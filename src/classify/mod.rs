@@ -1,20 +1,24 @@
 //! Names what a request is, strictly: bytes to actions.
 
+mod a2a;
 mod address;
+mod answer;
 mod anthropic;
+mod bedrock;
 mod content;
 mod fault;
+mod gemini;
 mod headers;
 mod http_call;
 mod json_rpc;
 mod mcp;
 mod model;
 mod names;
+mod offer;
 mod openai;
 mod query;
 mod strict_json;
 mod unreadable;
-mod usage;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
@@ -25,9 +29,13 @@ use crate::classify::fault::Fault;
 use crate::domain::{Action, Dialect, HttpTarget, Json, Target, UpstreamName};
 
 pub use address::{AddressError, http_target, normalize_host, normalize_path};
+pub use answer::{
+    AnswerForm, AnswerReader, Expected, Judgement, Listed, Made, Observed, Question, Speech, Step, Unfit,
+    WholeAnswer,
+};
+pub use offer::{JsonPath, Offer, PathStep};
 pub use strict_json::read_json;
 pub use unreadable::{Problem, Unreadable};
-pub use usage::{Observed, UsageTap};
 
 /// The upstream that a request goes to, as far as reading the request depends on it.
 #[derive(Clone, Debug)]
@@ -70,6 +78,8 @@ pub struct Bounds {
     pub body_bytes: usize,
     /// Bytes of a body after its content-encoding is removed.
     pub decoded_bytes: usize,
+    /// Bytes of an answer that comes with a content-encoding, after that is removed.
+    pub answer_bytes: usize,
     /// Arrays and objects inside each other.
     pub depth: usize,
     /// Values in the arguments of one call.
@@ -87,6 +97,7 @@ impl Default for Bounds {
         Self {
             body_bytes: 4 << 20,
             decoded_bytes: 16 << 20,
+            answer_bytes: 64 << 20,
             depth: 64,
             values: 1 << 18,
             batch: 32,
@@ -119,6 +130,10 @@ pub struct Call {
     pub body: Option<Bytes>,
     /// Whether the caller asked for a streamed answer.
     pub streamed: bool,
+    /// Tools that it offers to a model, each judged for itself.
+    pub offers: Vec<Offer>,
+    /// What its answer has to be.
+    pub expected: Expected,
 }
 
 /// One action of a request.
@@ -130,6 +145,8 @@ pub struct Part {
     pub reply: Reply,
     /// How much of it was read.
     pub coverage: Coverage,
+    /// Names of tools that were taken out of the request, because the pact never lets the agent call them.
+    pub withheld: Vec<String>,
 }
 
 /// The form in which a caller understands a refusal.
@@ -139,6 +156,10 @@ pub enum Reply {
     OpenAi,
     /// Anthropic's error object.
     Anthropic,
+    /// Google's error object (`google.rpc.Status`), of Gemini and of A2A over REST.
+    Google,
+    /// The error of an AWS service.
+    Aws,
     /// The result of a tool call, with `isError`.
     McpTool {
         /// The caller's own id, in the caller's own spelling.
@@ -195,7 +216,10 @@ pub fn plan(
         _ if is_unread => false,
         Dialect::OpenAi => openai::recognizes(method, &path).is_some(),
         Dialect::Anthropic => anthropic::recognizes(method, &path).is_some(),
+        Dialect::Gemini => gemini::recognizes(method, &path).is_some(),
+        Dialect::Bedrock => bedrock::recognizes(method, &path).is_some(),
         Dialect::Mcp => mcp::recognizes(&path),
+        Dialect::A2a => a2a::recognizes(method, &path).is_some(),
         Dialect::Http => http_call::reads_body(headers, pact_reads_http_bodies),
         Dialect::Opaque => false,
     };
@@ -209,11 +233,7 @@ pub fn plan(
 /// [`Unreadable`] when the request is malformed, too large, or could be read in two ways.
 pub fn classify(peer: &Peer, view: &RequestView<'_>, bounds: &Bounds) -> Result<Call, Unreadable> {
     read(peer, view, bounds).map_err(|fault| {
-        let reply = match peer.dialect {
-            Dialect::OpenAi => Reply::OpenAi,
-            Dialect::Anthropic => Reply::Anthropic,
-            Dialect::Mcp | Dialect::Http | Dialect::Opaque => Reply::Problem,
-        };
+        let reply = Reply::of(peer.dialect);
         let attempted = format!("{} {}", fault::shown(view.method.as_str()), fault::shown(view.path));
         fault.refuse(reply, attempted)
     })
@@ -224,6 +244,35 @@ struct Reading {
     parts: Vec<Part>,
     batch: bool,
     streamed: bool,
+    offers: Vec<Offer>,
+    expected: Expected,
+}
+
+impl Reading {
+    /// A request that asks for one thing, and whose answer nobody has to read.
+    fn plain(part: Part) -> Self {
+        Self {
+            parts: vec![part],
+            batch: false,
+            streamed: false,
+            offers: Vec::new(),
+            expected: Expected::unread(),
+        }
+    }
+}
+
+impl Reply {
+    /// The form of an answer to a request of that dialect of which nothing more is known.
+    #[must_use]
+    pub const fn of(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::OpenAi => Self::OpenAi,
+            Dialect::Anthropic => Self::Anthropic,
+            Dialect::Gemini | Dialect::A2a => Self::Google,
+            Dialect::Bedrock => Self::Aws,
+            Dialect::Mcp | Dialect::Http | Dialect::Opaque => Self::Problem,
+        }
+    }
 }
 
 fn read(peer: &Peer, view: &RequestView<'_>, bounds: &Bounds) -> Result<Call, Fault> {
@@ -239,7 +288,15 @@ fn read(peer: &Peer, view: &RequestView<'_>, bounds: &Bounds) -> Result<Call, Fa
     {
         let path_and_query = path_and_query(view, &target);
         let part = Part::opaque(Dialect::Opaque, &target, Reply::Problem);
-        return Ok(Call { parts: vec![part], batch: false, path_and_query, body: None, streamed: true });
+        return Ok(Call {
+            parts: vec![part],
+            batch: false,
+            path_and_query,
+            body: None,
+            streamed: true,
+            offers: Vec::new(),
+            expected: Expected::unread(),
+        });
     }
     let decoded = content::decoded(view.headers, view.body, bounds)?;
     let body = decoded.as_ref().unwrap_or(view.body);
@@ -247,11 +304,14 @@ fn read(peer: &Peer, view: &RequestView<'_>, bounds: &Bounds) -> Result<Call, Fa
     let reading = match peer.dialect {
         Dialect::OpenAi => openai::read(peer, view, &target, body, bounds)?,
         Dialect::Anthropic => anthropic::read(peer, view, &target, body, bounds)?,
+        Dialect::Gemini => gemini::read(peer, view, &target, body, bounds)?,
+        Dialect::Bedrock => bedrock::read(peer, view, &target, body, bounds)?,
         Dialect::Mcp => mcp::read(peer, view, &target, body, bounds)?,
+        Dialect::A2a => a2a::read(peer, view, &target, body, bounds)?,
         Dialect::Http | Dialect::Opaque => http_call::read(view, target, media, body, bounds)?,
     };
-    let Reading { parts, batch, streamed } = reading;
-    Ok(Call { parts, batch, path_and_query, body: decoded, streamed })
+    let Reading { parts, batch, streamed, offers, expected } = reading;
+    Ok(Call { parts, batch, path_and_query, body: decoded, streamed, offers, expected })
 }
 
 /// The normalized path, and the query as received. A request for the upstream itself stays without a path, so that
@@ -266,7 +326,12 @@ fn path_and_query(view: &RequestView<'_>, target: &HttpTarget) -> String {
 
 impl Part {
     fn read(target: Target, fields: Json, dialect: Dialect, reply: Reply) -> Self {
-        Self { action: Action { target, fields, dialect }, reply, coverage: Coverage::Read }
+        Self {
+            action: Action { target, fields, dialect },
+            reply,
+            coverage: Coverage::Read,
+            withheld: Vec::new(),
+        }
     }
 
     /// A request that no reader knows: judged as bytes to a host and port, which a pact has to allow in so many
@@ -274,7 +339,7 @@ impl Part {
     fn opaque(dialect: Dialect, target: &HttpTarget, reply: Reply) -> Self {
         let target = Target::Opaque { host: target.host.clone(), port: target.port };
         let action = Action { target, fields: Json::Object(Vec::new()), dialect };
-        Self { action, reply, coverage: Coverage::Unread }
+        Self { action, reply, coverage: Coverage::Unread, withheld: Vec::new() }
     }
 }
 

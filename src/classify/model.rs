@@ -3,8 +3,13 @@
 use crate::classify::fault::Fault;
 use crate::classify::names::check_name;
 use crate::classify::strict_json::{Distinct, Kind, Reader, known_spelling};
-use crate::classify::{Bounds, Coverage, Part, Peer, Problem, Reading, Reply};
-use crate::domain::{Action, Dialect, Family, Json, Target};
+use crate::classify::{
+    Bounds, Coverage, Expected, JsonPath, Offer, Part, PathStep, Peer, Problem, Reading, Reply, Speech,
+};
+use crate::domain::{Action, Dialect, Family, Json, Target, ToolRef};
+
+/// Tools that one call puts before a model. The APIs themselves take 128.
+const OFFERS_MAX: usize = 1024;
 
 /// Settings at the top of one call.
 const SETTINGS_MAX: usize = 128;
@@ -13,6 +18,8 @@ const SETTINGS_MAX: usize = 128;
 pub(super) struct Form {
     pub(super) dialect: Dialect,
     pub(super) reply: Reply,
+    /// How its answers are written.
+    pub(super) speech: Speech,
     /// Members that decide what the call is; no look-alike of them may stand in it.
     pub(super) judged: &'static [&'static str],
     /// Members that hold the conversation, which is no setting.
@@ -51,11 +58,12 @@ struct Named {
 
 #[derive(Default)]
 struct Envelope {
+    provider: String,
     model: Option<String>,
     /// Models that the provider may use instead.
     others: Vec<Named>,
-    /// Tools that the provider runs.
-    hosted: Vec<String>,
+    /// Tools that it puts before the model.
+    offers: Vec<Offer>,
     settings: Settings,
     streamed: bool,
 }
@@ -68,11 +76,11 @@ pub(super) fn read(
     body: &[u8],
     bounds: &Bounds,
 ) -> Result<Reading, Fault> {
-    let mut envelope = Envelope::default();
+    let mut envelope = Envelope { provider: peer.provider.clone(), ..Envelope::default() };
     let mut reader = Reader::new(body, bounds)?;
     reader.object(Distinct::InAnyCase, |reader, name| envelope.member(form, reader, name, bounds))?;
     reader.end()?;
-    let Envelope { model, others, hosted, mut settings, streamed } = envelope;
+    let Envelope { model, others, offers, mut settings, streamed, .. } = envelope;
     let model = model.ok_or_else(|| {
         Fault::new(Problem::MissingField, "the call names no model; send `model`").under_member("model")
     })?;
@@ -84,7 +92,9 @@ pub(super) fn read(
         action: Action { target, fields: Json::Object(settings.0), dialect: form.dialect },
         reply: form.reply.clone(),
         coverage: Coverage::Envelope,
+        withheld: Vec::new(),
     };
+    let asked = (peer.provider.clone(), model.clone());
     let named = std::iter::once(Named { model, own: Settings::default() }).chain(others);
     let mut parts: Vec<Part> = Vec::with_capacity(1);
     for Named { model, own } in named {
@@ -96,10 +106,10 @@ pub(super) fn read(
             parts.push(named);
         }
     }
-    for name in hosted {
-        parts.push(part(Target::HostedTool { provider: peer.provider.clone(), name }, Settings::default()));
-    }
-    Ok(Reading { parts, batch: false, streamed })
+    // Where the provider may choose among several, each of them was judged as one that may answer.
+    let model = (parts.len() == 1).then_some(asked);
+    let expected = Expected { speech: form.speech.clone(), streamed, model };
+    Ok(Reading { parts, batch: false, streamed, offers, expected })
 }
 
 impl Envelope {
@@ -123,9 +133,13 @@ impl Envelope {
             }
             _ if kind == Kind::Null || form.conversation.contains(&name) => reader.skip(),
             "fallbacks" | "models" => self.read_others(reader, bounds),
-            "tools" => reader.array(|reader, _| self.read_tool(form, reader, bounds)),
+            "tools" | "functions" => reader.array(|reader, index| {
+                let at = vec![PathStep::Member(name.to_owned()), PathStep::Item(index)];
+                self.read_tool(form, reader, at, bounds)
+            }),
             _ if form.hosted.contains(&name) => {
-                self.add_hosted(reader, name.to_owned(), bounds)?;
+                let at = vec![PathStep::Member(name.to_owned())];
+                self.add_offer(form, reader, self.hosted(name.to_owned()), at)?;
                 reader.skip()
             }
             _ => read_setting(reader, &mut self.settings, name, bounds),
@@ -147,39 +161,76 @@ impl Envelope {
         })
     }
 
-    fn read_tool(&mut self, form: &Form, reader: &mut Reader<'_>, bounds: &Bounds) -> Result<(), Fault> {
-        let mut kind = None;
+    /// A tool by its type and name; the name stands beside the type, or in the object that the type names.
+    fn read_tool(
+        &mut self,
+        form: &Form,
+        reader: &mut Reader<'_>,
+        at: JsonPath,
+        bounds: &Bounds,
+    ) -> Result<(), Fault> {
+        let (mut kind, mut tool) = (None, None);
         reader.object(Distinct::InAnyCase, |reader, name| {
-            known_spelling(name, &["type"])?;
-            match name {
-                "type" if reader.kind()? == Kind::String => {
-                    kind = Some(read_name(reader, bounds)?);
-                    Ok(())
+            known_spelling(name, &["type", "name", "function", "custom"])?;
+            let value = match (name, reader.kind()?) {
+                ("type" | "name", Kind::String) => read_name(reader, bounds)?,
+                ("function" | "custom", Kind::Object) => read_inner_name(reader, bounds)?,
+                ("type" | "name" | "function" | "custom", kind) if kind != Kind::Null => {
+                    return Err(reader.fault(Problem::WrongType, "this is not how the API names a tool"));
                 }
-                "type" if reader.kind()? != Kind::Null => {
-                    Err(reader.fault(Problem::WrongType, "the type of a tool is a string"))
-                }
-                _ => reader.skip(),
+                _ => return reader.skip(),
+            };
+            if name == "type" {
+                kind = Some(value);
+            } else if tool.replace(value).is_some() {
+                return Err(reader.fault(Problem::Conflict, "the tool has two names; send one"));
             }
+            Ok(())
         })?;
-        if let Some(kind) = kind.filter(|kind| !(form.is_run_by_caller)(kind)) {
-            self.add_hosted(reader, kind, bounds)?;
-        }
-        Ok(())
+        let target = match kind {
+            Some(kind) if !(form.is_run_by_caller)(&kind) => self.hosted(kind),
+            _ => {
+                let name = tool.ok_or_else(|| reader.fault(Problem::MissingField, "the tool has no name"))?;
+                Target::Tool(ToolRef::Function(name))
+            }
+        };
+        self.add_offer(form, reader, target, at)
     }
 
-    fn add_hosted(&mut self, reader: &Reader<'_>, name: String, bounds: &Bounds) -> Result<(), Fault> {
-        if self.hosted.contains(&name) {
-            return Ok(());
+    fn hosted(&self, name: String) -> Target {
+        Target::HostedTool { provider: self.provider.clone(), name }
+    }
+
+    fn add_offer(
+        &mut self,
+        form: &Form,
+        reader: &Reader<'_>,
+        target: Target,
+        at: JsonPath,
+    ) -> Result<(), Fault> {
+        if self.offers.len() == OFFERS_MAX {
+            return Err(reader.fault(Problem::TooLarge, "more tools than are judged in one call; send fewer"));
         }
-        if self.hosted.len() == bounds.batch {
-            return Err(
-                reader.fault(Problem::TooLarge, "more tools of the provider's than are judged in one call")
-            );
-        }
-        self.hosted.push(name);
+        let action = Action { target, fields: Json::Object(Vec::new()), dialect: form.dialect };
+        self.offers.push(Offer { action, at: Some(at) });
         Ok(())
     }
+}
+
+/// The name inside `function` or `custom`.
+fn read_inner_name(reader: &mut Reader<'_>, bounds: &Bounds) -> Result<String, Fault> {
+    let mut found = None;
+    reader.object(Distinct::InAnyCase, |reader, name| {
+        known_spelling(name, &["name"])?;
+        match name {
+            "name" => {
+                found = Some(read_name(reader, bounds)?);
+                Ok(())
+            }
+            _ => reader.skip(),
+        }
+    })?;
+    found.ok_or_else(|| reader.fault(Problem::MissingField, "the tool has no name"))
 }
 
 fn read_other(reader: &mut Reader<'_>, bounds: &Bounds) -> Result<Named, Fault> {

@@ -4,7 +4,7 @@ use http::Method;
 
 use crate::classify::fault::Fault;
 use crate::classify::model::{self, Form, Settings};
-use crate::classify::{Bounds, Part, Peer, Problem, Reading, Reply, RequestView, content};
+use crate::classify::{Bounds, Part, Peer, Problem, Reading, Reply, RequestView, Speech, content};
 use crate::domain::{Dialect, HttpTarget};
 
 /// The endpoints that are read. All others are opaque.
@@ -17,6 +17,7 @@ pub(super) enum Endpoint {
 const FORM: Form = Form {
     dialect: Dialect::OpenAi,
     reply: Reply::OpenAi,
+    speech: Speech::Chat,
     judged: &[
         "model",
         "models",
@@ -28,6 +29,7 @@ const FORM: Form = Form {
         "temperature",
         "top_p",
         "tools",
+        "functions",
         "web_search_options",
     ],
     conversation: &["messages"],
@@ -63,7 +65,7 @@ pub(super) fn read(
         None => None,
     };
     let part = part.unwrap_or_else(|| Part::opaque(FORM.dialect, target, FORM.reply));
-    Ok(Reading { parts: vec![part], batch: false, streamed: false })
+    Ok(Reading::plain(part))
 }
 
 /// `max_tokens` and its successor `max_completion_tokens` bound the same thing. A pact may speak of either, so each

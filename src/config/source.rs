@@ -118,7 +118,10 @@ pub(super) enum DialectFile {
     #[serde(rename = "openai")]
     OpenAi,
     Anthropic,
+    Gemini,
+    Bedrock,
     Mcp,
+    A2a,
     Http,
 }
 
@@ -131,7 +134,7 @@ pub(super) struct UpstreamFile {
     pub name: Option<At<String>>,
     /// Base URL; may have a path, to which the agent's is appended. Required.
     pub url: Option<At<String>>,
-    /// `openai`, `anthropic`, `mcp` or `http`. Required. If it is wrong, calls are refused as unreadable.
+    /// `openai`, `anthropic`, `gemini`, `bedrock`, `mcp`, `a2a` or `http`. Required. If it is wrong, calls are refused as unreadable.
     pub dialect: Option<At<DialectFile>>,
     /// What pacts call the provider of its models. Default: the dialect's name.
     pub provider: Option<At<String>>,

@@ -69,7 +69,7 @@ pub enum Target {
     Protocol {
         /// The family of actions it prepares.
         family: Family,
-        /// Whose actions those are, as pacts name them: the MCP server, or the provider of the models.
+        /// Whose actions those are, as pacts name them: the MCP server, the other agent, or the provider of the models.
         of: String,
         /// The protocol's name for it, such as `tools/list`.
         method: String,
@@ -114,6 +114,8 @@ pub enum Family {
     Model,
     /// Tools, resources and prompts of an MCP server.
     Mcp,
+    /// Another agent: its card, its tasks.
+    Agent,
 }
 
 /// The kind of an action: the selectors of a pact, and `protocol`.

@@ -35,6 +35,44 @@ impl Json {
         }
     }
 
+    /// The member of that name, to be changed.
+    pub fn member_mut(&mut self, name: &str) -> Option<&mut Json> {
+        match self {
+            Self::Object(members) => members.iter_mut().find(|(n, _)| n == name).map(|(_, value)| value),
+            _ => None,
+        }
+    }
+
+    /// Puts a member in place of the one of that name, or behind the others. Anything but an object stays as it is.
+    pub fn set(&mut self, name: &str, value: Json) {
+        let Self::Object(members) = self else { return };
+        match members.iter_mut().find(|(n, _)| n == name) {
+            Some((_, held)) => *held = value,
+            None => members.push((name.to_owned(), value)),
+        }
+    }
+
+    /// Takes the member of that name out.
+    pub fn remove(&mut self, name: &str) -> Option<Json> {
+        let Self::Object(members) = self else { return None };
+        let at = members.iter().position(|(n, _)| n == name)?;
+        Some(members.remove(at).1)
+    }
+
+    /// The items, where this is an array.
+    #[must_use]
+    pub fn items(&self) -> &[Json] {
+        match self {
+            Self::Array(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// A string.
+    pub fn text_of(text: impl Into<String>) -> Self {
+        Self::String(text.into())
+    }
+
     /// The value at a path of member names, such as `["args", "amount"]`.
     #[must_use]
     pub fn at<'a, S: AsRef<str> + 'a>(&self, path: impl IntoIterator<Item = &'a S>) -> Option<&Json> {
@@ -68,11 +106,19 @@ impl Json {
     #[must_use]
     pub fn canonical(&self) -> String {
         let mut out = String::new();
-        self.write_canonical(&mut out);
+        self.write(&mut out, true);
         out
     }
 
-    fn write_canonical(&self, out: &mut String) {
+    /// Writes it without white space, members in the order they came.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut out = String::new();
+        self.write(&mut out, false);
+        out
+    }
+
+    fn write(&self, out: &mut String, sorted: bool) {
         match self {
             Self::Null => out.push_str("null"),
             Self::Bool(true) => out.push_str("true"),
@@ -85,21 +131,23 @@ impl Json {
                     if i > 0 {
                         out.push(',');
                     }
-                    item.write_canonical(out);
+                    item.write(out, sorted);
                 }
                 out.push(']');
             }
             Self::Object(members) => {
-                let mut sorted: Vec<_> = members.iter().collect();
-                sorted.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
+                let mut ordered: Vec<_> = members.iter().collect();
+                if sorted {
+                    ordered.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
+                }
                 out.push('{');
-                for (i, (name, value)) in sorted.into_iter().enumerate() {
+                for (i, (name, value)) in ordered.into_iter().enumerate() {
                     if i > 0 {
                         out.push(',');
                     }
                     write_string(name, out);
                     out.push(':');
-                    value.write_canonical(out);
+                    value.write(out, sorted);
                 }
                 out.push('}');
             }

@@ -32,6 +32,7 @@ pub(super) fn of_part(caller: &Caller, part: &Part, decision: DecisionId, at: Ti
     Record {
         kind: Kind::Settled,
         decision,
+        parent: caller.parent.clone(),
         at,
         agent: Some(caller.agent.clone()),
         proof: Some(caller.proof),
@@ -47,6 +48,7 @@ pub(super) fn of_part(caller: &Caller, part: &Part, decision: DecisionId, at: Ti
         tier: None,
         action: seen(&part.action),
         args_digest: None,
+        withheld: part.withheld.clone(),
         approval: None,
         limit: None,
         outcome: None,
@@ -67,6 +69,7 @@ pub(super) fn of_attempt(
     Record {
         kind: Kind::Refused,
         decision,
+        parent: attempted.caller.as_ref().and_then(|caller| caller.parent.clone()),
         at,
         agent: attempted.caller.as_ref().map(|caller| caller.agent.clone()),
         proof: attempted.caller.as_ref().map(|caller| caller.proof),
@@ -87,6 +90,7 @@ pub(super) fn of_attempt(
             dialect: attempted.dialect,
         },
         args_digest: None,
+        withheld: Vec::new(),
         approval: None,
         limit: None,
         outcome: Some(Outcome::Refused),

@@ -3,6 +3,8 @@
 mod admit;
 mod draft;
 mod gates;
+mod made;
+mod offers;
 mod permit;
 mod refusal;
 mod refuse;
@@ -14,6 +16,8 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+pub use made::AnswerJudge;
+pub use offers::Sifted;
 pub use permit::{Outbound, Permit, Settlement};
 pub use refusal::{Refusal, Refused};
 
@@ -37,6 +41,8 @@ pub struct Caller {
     pub listener: Arc<str>,
     /// Its trace, where it sent one.
     pub traceparent: Option<Traceparent>,
+    /// The decision that this call belongs to, where it is a part of another one.
+    pub parent: Option<DecisionId>,
 }
 
 /// A request that did not get as far as an action.

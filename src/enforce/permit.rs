@@ -113,6 +113,18 @@ impl Permit {
         self.all_mut().map(|admission| admission.revoke(reason, detail)).collect()
     }
 
+    /// Ends it as carried out, where nothing is sent: a call that a model made goes to the agent.
+    pub fn passed(mut self) {
+        for admission in self.all_mut() {
+            admission.pass();
+        }
+    }
+
+    /// The judge, and the record of the first message so far; `None` once it is settled.
+    pub(super) fn lead(&self) -> Option<(Arc<Enforcer>, &Record)> {
+        Some((Arc::clone(&self.lead.judge), &self.lead.open.as_ref()?.record))
+    }
+
     fn all_mut(&mut self) -> impl Iterator<Item = &mut Admission> {
         std::iter::once(&mut self.lead).chain(&mut self.others)
     }
@@ -170,6 +182,16 @@ impl Admission {
         }
         let head = departed.zip(answered).map(|(from, to)| to.saturating_sub(from));
         tally::settled(&self.judge.rooms.metrics, &record, head);
+        slot.record(record);
+    }
+
+    fn pass(&mut self) {
+        let Some(Open { mut record, slot, reserved, started, .. }) = self.open.take() else { return };
+        let now = self.judge.clock().monotonic();
+        record.at = self.judge.clock().now();
+        record.outcome = Some(Outcome::Completed { status: 200 });
+        record.latency.total = Some(now.saturating_sub(started));
+        reserved.spend();
         slot.record(record);
     }
 

@@ -19,6 +19,9 @@ pub const FAULTS_MAX: usize = 16;
 /// `observed_cut`.
 pub const OBSERVED_MAX: usize = 8;
 
+/// The most tools that one record names as taken out of a request; what is over is counted in `withheld_cut`.
+pub const WITHHELD_MAX: usize = 32;
+
 /// What an event needs beside its record.
 pub(super) struct Envelope<'a> {
     pub(super) source: &'a str,
@@ -86,6 +89,7 @@ fn data(mut data: Object<'_>, record: &Record, gap: Gap) {
     if let Some(governing) = &record.pact {
         pact(data.object("pact"), governing);
     }
+    data.text_if("parent", record.parent.as_ref().map(|parent| parent.as_str()));
     data.text_if("proof", record.proof.map(|proof| proof.name()));
     data.text_if("reason", record.reason.map(|reason| reason.name()));
     if let Some(seen) = record.tier {
@@ -96,6 +100,9 @@ fn data(mut data: Object<'_>, record: &Record, gap: Gap) {
         usage(data.object("usage"), used);
     }
     data.text("verdict", record.verdict.name());
+    if !record.withheld.is_empty() {
+        withheld(&mut data, &record.withheld);
+    }
     data.close();
 }
 
@@ -113,6 +120,21 @@ fn clauses(object: &mut Object<'_>, name: &'static str, cut: &'static str, all: 
     object.list(name, all.iter().take(most).map(ClauseId::as_str));
     if all.len() > most {
         object.number(cut, u64::try_from(all.len() - most).unwrap_or(u64::MAX));
+    }
+}
+
+fn withheld(data: &mut Object<'_>, all: &[String]) {
+    let out = data.member("withheld");
+    out.push(b'[');
+    for (i, name) in all.iter().take(WITHHELD_MAX).enumerate() {
+        if i > 0 {
+            out.push(b',');
+        }
+        text_cut(out, name, LABEL_BYTES_MAX);
+    }
+    out.push(b']');
+    if all.len() > WITHHELD_MAX {
+        data.number("withheld_cut", u64::try_from(all.len() - WITHHELD_MAX).unwrap_or(u64::MAX));
     }
 }
 

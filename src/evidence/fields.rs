@@ -7,7 +7,7 @@ use crate::domain::{
     ActionKind, AgentId, ApprovalId, ClauseId, DecisionId, Dialect, Digest, Json, LimitId, PactName, Reason,
     Ruling, Timestamp, TrustTier, UpstreamName, Usage,
 };
-use crate::evidence::event::{CLAUSES_MAX, FAULTS_MAX, OBSERVED_MAX, TEXT_BYTES_MAX};
+use crate::evidence::event::{CLAUSES_MAX, FAULTS_MAX, OBSERVED_MAX, TEXT_BYTES_MAX, WITHHELD_MAX};
 use crate::evidence::{
     ActionSeen, ApprovalAnswer, ApprovalUse, Coverage, CutCause, Effect, Gap, Kind, Latency, Observed,
     Outcome, PactRef, Proof, Record, Seen, TierSeen, Traceparent, Unsound, UpstreamFailure,
@@ -93,6 +93,12 @@ impl<'a> Fields<'a> {
         }
     }
 
+    fn texts(&self, name: &'static str, most: usize) -> Result<Vec<String>, Unsound> {
+        let text = |item: &Json| item.as_str().filter(|text| text.len() <= TEXT_BYTES_MAX).map(str::to_owned);
+        let items = self.list(name, most)?.iter();
+        items.map(|item| text(item).ok_or(Unsound::Member { member: name })).collect()
+    }
+
     fn clauses(&self, name: &'static str, most: usize) -> Result<Vec<ClauseId>, Unsound> {
         let clause = |item: &Json| item.as_str().and_then(|text| ClauseId::new(text).ok());
         let items = self.list(name, most)?.iter();
@@ -110,6 +116,7 @@ pub(super) fn record(
     let read = Record {
         kind,
         decision: data.parsed("decision", |text| DecisionId::new(text).ok())?,
+        parent: data.parsed_if("parent", |text| DecisionId::new(text).ok())?,
         at,
         agent: data.parsed_if("agent", |text| AgentId::new(text).ok())?,
         proof: data.parsed_if("proof", Proof::parse)?,
@@ -125,6 +132,7 @@ pub(super) fn record(
         tier: data.object_if("tier")?.as_ref().map(tier).transpose()?,
         action: action(&data.object("action", "action")?)?,
         args_digest: data.parsed_if("args_digest", digest)?,
+        withheld: data.texts("withheld", WITHHELD_MAX)?,
         approval: data.object_if("approval")?.as_ref().map(approval).transpose()?,
         limit: data.parsed_if("limit", |text| LimitId::new(text).ok())?,
         outcome: data.object_if("outcome")?.as_ref().map(outcome).transpose()?,

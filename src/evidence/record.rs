@@ -20,6 +20,9 @@ pub struct Record {
     /// The decision: the same id stands in the refusal, the log line, and the admitted and settled records of one
     /// call.
     pub decision: DecisionId,
+    /// The decision that this one belongs to: of a tool call that a model made, the call to the model; of a call that
+    /// carries out one that a model made, the judgement on that.
+    pub parent: Option<DecisionId>,
     /// When it happened: the decision for admitted and refused calls, the end of the call for settled ones.
     pub at: Timestamp,
     /// Who asked; `None` when nobody proved who it is.
@@ -50,6 +53,8 @@ pub struct Record {
     pub action: ActionSeen,
     /// Keyed digest of the arguments, see [`crate::evidence::argument_digest`]; `None` when there were none to read.
     pub args_digest: Option<Digest>,
+    /// Tools that were taken out of the request, because the pact never lets the agent call them.
+    pub withheld: Vec<String>,
     /// The question to a person, where there was one.
     pub approval: Option<ApprovalUse>,
     /// The limit that refused the call.

@@ -60,6 +60,7 @@ fn refused() -> Record {
             dialect: Dialect::Mcp,
         },
         args_digest: Some(Digest::of(b"arguments")),
+        withheld: Vec::new(),
         approval: Some(ApprovalUse {
             id: ApprovalId::new("a-7").unwrap(),
             answer: ApprovalAnswer::Unanswered,
@@ -74,6 +75,7 @@ fn refused() -> Record {
         },
         coverage: Coverage { request: Seen::Read, response: None },
         traceparent: Traceparent::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+        parent: None,
     }
 }
 
@@ -92,6 +94,7 @@ fn bare() -> Record {
         tier: None,
         action: ActionSeen { kind: None, name: "POST /mcp".into(), capability: None, dialect: Dialect::Mcp },
         args_digest: None,
+        withheld: Vec::new(),
         approval: None,
         limit: None,
         traceparent: None,
@@ -334,6 +337,7 @@ fn never_delete() -> Record {
             dialect: Dialect::Http,
         },
         args_digest: None,
+        withheld: Vec::new(),
         outcome: Some(Outcome::Refused),
         usage: None,
         latency: Latency {

@@ -128,6 +128,8 @@ closed_set! {
         LimitReached => "limit-reached",
         /// The answer held something that the pact forbids.
         Forbidden => "forbidden",
+        /// The answer could not be read without doubt, so nothing could be judged by it.
+        Unreadable => "unreadable",
         /// The sidecar is shutting down.
         Drain => "drain",
     }

@@ -54,6 +54,26 @@ pub fn decide(pact: &Pact, action: &Action, facts: &Facts<'_>) -> Verdict {
     tally.verdict(pact, action, naming)
 }
 
+/// Whether the agent could be allowed or asked to do this with some arguments: whether a tool of that name may be put
+/// before its model, or be seen in a list. What is forbidden whatever its arguments are, and what no clause speaks of at
+/// this tier, is not.
+#[must_use]
+pub fn may_ever(pact: &Pact, action: &Action, tier: TrustTier) -> bool {
+    let naming = pact.tools.naming(&action.target);
+    let mut found = Found::new();
+    candidates(pact, action, &naming, &mut found);
+    let (mut opens, mut closes) = (false, false);
+    each(found.sorted(), |number| {
+        let Some(clause) = pact.clause(number) else { return };
+        match clause.says_at(tier) {
+            Some(Ruling::Allow | Ruling::Ask) => opens = true,
+            Some(Ruling::Deny) => closes |= clause.is_unconditional,
+            None => {}
+        }
+    });
+    tier != TrustTier::Suspended && opens && !closes
+}
+
 /// Every number once; they are sorted.
 fn each(numbers: &[u32], mut visit: impl FnMut(u32)) {
     let mut last = None;
@@ -78,8 +98,8 @@ pub(super) fn candidates(pact: &Pact, action: &Action, naming: &Naming, found: &
             }
         });
     }
-    // What the table makes a tool is allowed as a tool or not at all; `http` clauses still restrain it.
-    let counts = |number: u32| !naming.is_mapped_http || restrains(number);
+    // What the table makes a tool is allowed as a tool or not at all; clauses of its own kind still restrain it.
+    let counts = |number: u32| !naming.is_mapped || restrains(number);
     pact.index.others(&action.target, |number| {
         if counts(number) {
             found.push(number)
@@ -91,6 +111,7 @@ fn openings(pact: &Pact, family: Family, of: &str, found: &mut Found) {
     let index = match family {
         Family::Mcp => &pact.openings.mcp_servers,
         Family::Model => &pact.openings.model_providers,
+        Family::Agent => &pact.openings.agents,
     };
     index.look_up_name(of, |number| found.push(number));
 }

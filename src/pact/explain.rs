@@ -82,7 +82,7 @@ fn judge(clause: &Clause, naming: &Naming, subject: &Subject<'_>) -> (bool, Vec<
         };
         return (false, vec![why]);
     }
-    if allows && naming.is_mapped_http && matches!(target, Target::Http(_)) && naming_is_tool_only(clause) {
+    if allows && naming.is_mapped && naming_is_tool_only(clause) {
         return (false, vec!["the call is a tool here, which only a `tool` clause allows".to_owned()]);
     }
     let mut why = Vec::new();
@@ -133,7 +133,7 @@ fn judge(clause: &Clause, naming: &Naming, subject: &Subject<'_>) -> (bool, Vec<
 }
 
 fn naming_is_tool_only(clause: &Clause) -> bool {
-    clause.selector.kind == crate::domain::ActionKind::Http
+    clause.selector.kind != crate::domain::ActionKind::Tool
 }
 
 const fn counts(allows: bool) -> &'static str {

@@ -39,7 +39,7 @@ pub fn allowed_instead(pact: &Pact, action: &Action, facts: &Facts<'_>) -> Optio
     if !near.is_empty() {
         return Some(near.join("; or "));
     }
-    let kind = if known.is_mapped_http { crate::domain::ActionKind::Tool } else { action.target.kind() };
+    let kind = if known.is_mapped { crate::domain::ActionKind::Tool } else { action.target.kind() };
     let of_kind = permitting().map(|clause| &clause.selector).filter(|selector| selector.kind == kind);
     let mut names: Vec<String> = of_kind.flat_map(names).take(2 * TOLD_MAX).collect();
     let mut seen = std::collections::HashSet::new();

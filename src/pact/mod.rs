@@ -28,7 +28,7 @@ mod set;
 
 pub use condition::Condition;
 pub use constraint::{Constraint, Field, Outcome, Test, Unknown};
-pub use decide::{Facts, decide};
+pub use decide::{Facts, decide, may_ever};
 pub use diagnostics::{Diagnostic, Diagnostics, Severity};
 pub use explain::{ClauseExplanation, Explanation, explain};
 pub use instead::allowed_instead;

@@ -67,6 +67,11 @@ pub struct Spec {
     pub mode: Option<At<Mode>>,
     /// One name for each capability, whatever form a call of it arrives in.
     pub tools: Option<At<Table<ToolForms>>>,
+    /// What happens to a tool that a request offers to a model, and that the agent may never call: `remove` by default.
+    pub unpermitted_tools: Option<At<Unpermitted>>,
+    /// What happens to calls of a tool of an MCP server whose definition has changed since it was first seen: `record`
+    /// by default.
+    pub changed_tools: Option<At<Changed>>,
     /// Permissions, questions and prohibitions. What none of them speaks of is denied.
     pub clauses: Option<At<Vec<At<Clause>>>>,
     /// How often, and how much.
@@ -101,6 +106,26 @@ pub enum Mode {
     Observe,
 }
 
+/// What happens to a tool that a request offers to a model, and that the agent may never call.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Unpermitted {
+    /// It is taken out of the request, and the request goes on.
+    Remove,
+    /// The request is refused.
+    Refuse,
+}
+
+/// What happens to calls of a tool whose definition has changed.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Changed {
+    /// They go on, and a signal is raised.
+    Record,
+    /// They are refused until somebody accepts the new definition.
+    Refuse,
+}
+
 /// Who is told, and how soon they must act.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -121,6 +146,8 @@ pub struct ToolForms {
     pub mcp: Option<At<Many<String>>>,
     /// As a function that a model asks for.
     pub function: Option<At<Many<String>>>,
+    /// As a skill of another agent: `peer/skill`.
+    pub agent: Option<At<Many<String>>>,
     /// As a plain HTTP call, whose JSON body is the arguments: `METHOD [scheme://]host[:port]/path`.
     pub http: Option<At<Many<String>>>,
 }

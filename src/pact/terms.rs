@@ -23,6 +23,8 @@ pub struct Pact {
     pub(crate) risk: Risk,
     pub(crate) mode: Mode,
     pub(crate) owner: Option<String>,
+    pub(crate) refuses_unpermitted: bool,
+    pub(crate) refuses_changed: bool,
     pub(crate) agents: Vec<(Place, Glob)>,
     pub(crate) tools: ToolTable,
     /// In the order of the file, which is the order of verdicts.
@@ -61,6 +63,7 @@ pub struct Clause {
 pub(crate) struct Openings {
     pub(crate) mcp_servers: Index<Glob>,
     pub(crate) model_providers: Index<Glob>,
+    pub(crate) agents: Index<Glob>,
 }
 
 /// How much harm a wrong action can do.
@@ -171,6 +174,19 @@ impl Pact {
         self.owner.as_deref()
     }
 
+    /// Whether a request that offers a model a tool which the agent may never call is refused, instead of going on
+    /// without it.
+    #[must_use]
+    pub const fn refuses_unpermitted(&self) -> bool {
+        self.refuses_unpermitted
+    }
+
+    /// Whether calls of a tool are refused whose definition has changed since it was first seen.
+    #[must_use]
+    pub const fn refuses_changed(&self) -> bool {
+        self.refuses_changed
+    }
+
     /// The name of the file it was read from.
     #[must_use]
     pub fn file(&self) -> &str {
@@ -226,7 +242,7 @@ impl Openings {
         use crate::pact::index::Literal;
         use crate::pact::selector::Patterns;
 
-        let (mut mcp, mut models) = (Vec::new(), Vec::new());
+        let (mut mcp, mut models, mut agents) = (Vec::new(), Vec::new(), Vec::new());
         for (number, clause) in (0..).zip(clauses).filter(|(_, clause)| clause.ruling != Ruling::Deny) {
             let Patterns::Names(globs) = &clause.selector.patterns else { continue };
             for glob in globs {
@@ -234,10 +250,14 @@ impl Openings {
                     ActionKind::Tool => (&mut mcp, b'.'),
                     ActionKind::Resource | ActionKind::Prompt => (&mut mcp, b'/'),
                     ActionKind::Model => (&mut models, b'/'),
+                    ActionKind::Agent => (&mut agents, b'/'),
                     _ => continue,
                 };
                 let mut open = |glob: Glob| rows.push((Literal::of(&glob), glob, number));
                 first_segment(glob, separator).into_iter().for_each(&mut open);
+                if clause.selector.kind == ActionKind::Agent {
+                    open(glob.clone());
+                }
                 if clause.selector.kind == ActionKind::Tool {
                     let behind = servers.iter().filter(|(capability, _)| glob.matches(capability));
                     let exact =
@@ -246,7 +266,11 @@ impl Openings {
                 }
             }
         }
-        Self { mcp_servers: Index::build(mcp), model_providers: Index::build(models) }
+        Self {
+            mcp_servers: Index::build(mcp),
+            model_providers: Index::build(models),
+            agents: Index::build(agents),
+        }
     }
 }
 

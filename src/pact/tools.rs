@@ -15,6 +15,8 @@ pub struct ToolTable {
     /// Server, tool, and the row they stand for.
     mcp: HashMap<Box<str>, HashMap<Box<str>, Row>>,
     functions: HashMap<Box<str>, Row>,
+    /// `peer/skill`.
+    agents: HashMap<Box<str>, Row>,
     http: Index<HttpPattern>,
     maps_http: bool,
 }
@@ -35,6 +37,8 @@ pub struct Forms {
     pub mcp: Vec<(String, String)>,
     /// Function names.
     pub functions: Vec<String>,
+    /// Peers and their skills.
+    pub agents: Vec<(String, String)>,
     /// Plain HTTP calls.
     pub http: Vec<HttpPattern>,
 }
@@ -46,8 +50,9 @@ pub struct Naming {
     pub capability: Option<Arc<str>>,
     /// Another name, which ask and deny clauses know it by as well.
     pub natural: Option<Arc<str>>,
-    /// Whether the action is a plain HTTP call that the table maps: then no `http` clause allows it.
-    pub is_mapped_http: bool,
+    /// Whether the action is no tool by nature, as a plain HTTP call or the skill of an agent, and the table makes it
+    /// one: then no clause of its own kind allows it.
+    pub is_mapped: bool,
 }
 
 impl Naming {
@@ -76,6 +81,9 @@ impl ToolTable {
             for function in &forms.functions {
                 table.functions.insert(function.as_str().into(), row(function));
             }
+            for (peer, skill) in &forms.agents {
+                table.agents.insert(format!("{peer}/{skill}").into(), Row { natural: None, ..row("") });
+            }
             http.extend(http_rows(&forms.http, number));
         }
         table.maps_http = !http.is_empty();
@@ -95,12 +103,17 @@ impl ToolTable {
                 self.functions.get(name.as_str()).map_or_else(|| Self::natural(name), |row| self.row(row))
             }
             Target::Tool(ToolRef::Capability(name)) => Self::natural(name),
+            Target::Agent { peer, skill: Some(skill) } if !self.agents.is_empty() => {
+                let row = self.agents.get(format!("{peer}/{skill}").as_str());
+                let capability = row.and_then(|row| self.capability(row.capability));
+                Naming { is_mapped: capability.is_some(), capability, natural: None }
+            }
             Target::Http(http) if self.maps_http => {
                 let mut capability = None;
                 let keep = |number: u32| capability = capability.max(Some(number));
                 self.http.look_up(http_name(http), |pattern| pattern.matches(http), keep);
                 let capability = capability.and_then(|number| self.capability(number));
-                Naming { is_mapped_http: capability.is_some(), capability, natural: None }
+                Naming { is_mapped: capability.is_some(), capability, natural: None }
             }
             _ => Naming::default(),
         }
@@ -117,11 +130,7 @@ impl ToolTable {
     }
 
     fn row(&self, row: &Row) -> Naming {
-        Naming {
-            capability: self.capability(row.capability),
-            natural: row.natural.clone(),
-            is_mapped_http: false,
-        }
+        Naming { capability: self.capability(row.capability), natural: row.natural.clone(), is_mapped: false }
     }
 
     fn capability(&self, number: u32) -> Option<Arc<str>> {

@@ -6,10 +6,10 @@ use http::request::Parts;
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 
-use crate::classify::{BodyPlan, Peer, Problem, Unreadable};
+use crate::classify::{BodyPlan, Peer, Problem, Reply, Unreadable};
 use crate::net::{Body, BodyBounds, BodyError, TimedBody};
 use crate::proxy::Bounds;
-use crate::proxy::entry::{attempted_name, form};
+use crate::proxy::entry::attempted_name;
 use crate::proxy::lingering::Lingering;
 
 /// The most memory that is taken at once for a body of which only a part has come.
@@ -28,7 +28,7 @@ pub(super) async fn take(
         return Ok((Bytes::new(), Body::stream(TimedBody::new(incoming, unread))));
     }
     let refuse = |problem, detail: String| Unreadable {
-        reply: form(peer.dialect),
+        reply: Reply::of(peer.dialect),
         problem,
         detail,
         attempted: attempted_name(head),

@@ -107,7 +107,7 @@ impl Entry {
         };
         let traceparent = head.headers.get("traceparent").and_then(|value| value.to_str().ok());
         let traceparent = traceparent.and_then(Traceparent::parse);
-        Ok(Caller { agent, proof, listener: Arc::clone(&self.listener), traceparent })
+        Ok(Caller { agent, proof, listener: Arc::clone(&self.listener), traceparent, parent: None })
     }
 
     /// Where the request goes.
@@ -153,6 +153,7 @@ impl Entry {
             proof: *proof,
             listener: Arc::clone(&self.listener),
             traceparent: None,
+            parent: None,
         });
         let attempted = Attempted {
             caller,
@@ -208,7 +209,7 @@ impl Entry {
         };
         let mut refusal = proxy.enforcer.refuse(&attempted, Reason::NoPact, detail.to_owned());
         refusal.status = Some(status.as_u16());
-        Answer::refused(form(dialect), refusal)
+        Answer::refused(Reply::of(dialect), refusal)
     }
 }
 
@@ -338,15 +339,6 @@ fn tunnel_end(head: &Parts) -> Result<(String, u16), Misaddressed> {
 
 fn default_port(scheme: &str) -> u16 {
     if scheme == "https" { 443 } else { 80 }
-}
-
-/// The form of an answer to a request whose body was not read.
-pub(super) fn form(dialect: Dialect) -> Reply {
-    match dialect {
-        Dialect::OpenAi => Reply::OpenAi,
-        Dialect::Anthropic => Reply::Anthropic,
-        Dialect::Mcp | Dialect::Http | Dialect::Opaque => Reply::Problem,
-    }
 }
 
 /// Method and path for the record, bounded.

@@ -14,7 +14,7 @@ use crate::net::{Body, Place};
 use crate::proxy::entry::Entry;
 use crate::proxy::lingering::Lingering;
 use crate::proxy::refusal_response::{self, Failure};
-use crate::proxy::response_tap::Held;
+use crate::proxy::response_tap::{Answering, Held};
 use crate::proxy::route::Origin;
 use crate::proxy::{Proxy, body, headers, response_tap, switch, upstream};
 use crate::telemetry::InFlight;
@@ -99,6 +99,11 @@ async fn attempt(
     }
     let batch = call.batch;
     let sent_bytes = whole.len() as u64;
+    let expected = call.expected.clone();
+
+    // What the agent may never call is not offered to its model.
+    let sifted = proxy.enforcer.sift(&caller, &call.offers);
+    call.sift(&sifted.removed, &sifted.judged, &whole, &proxy.bounds.classify).map_err(unreadable)?;
 
     // 4. and 5. Admit it; where the pact demands that, the admission is recorded first.
     let (parts, outbound) = upstream::compose(&origin, head, call, whole, unread);
@@ -114,7 +119,8 @@ async fn attempt(
     }
     let idle = routes.idle(&origin);
     let held = Held::new(Arc::clone(proxy), permit, in_flight);
-    Ok(response_tap::tap(&entry.way, &origin, held, response, sent_bytes, idle))
+    let answering = Answering { way: &entry.way, origin: &origin, expected, sent_bytes, idle };
+    response_tap::tap(answering, held, response).await
 }
 
 /// What cannot be read is refused in the dialect of the place it was meant for, and the attempt is on record.

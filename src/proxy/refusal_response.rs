@@ -6,7 +6,7 @@ use http::{Response, StatusCode};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::classify::Reply;
+use crate::classify::{Reply, Speech};
 use crate::domain::{DecisionId, Reason};
 use crate::enforce::{Refusal, Refused};
 use crate::net::Body;
@@ -56,6 +56,27 @@ pub(super) struct Failure {
 pub(super) fn failed(replies: &[Reply], failure: &Failure, batch: bool) -> Response<Body> {
     let answers: Vec<_> = replies.iter().map(|reply| (reply, of_failure(failure))).collect();
     render(&answers, batch)
+}
+
+/// The event that ends a stream of that form before its own end; `None` where its clients know none, so that the
+/// connection has to break off.
+pub(super) fn cut_stream(speech: &Speech, failure: &Failure) -> Option<Bytes> {
+    let answer = of_failure(failure);
+    let (name, body) = match speech {
+        Speech::Chat => (None, openai(&answer)),
+        Speech::Responses => {
+            let error =
+                json!({"type": "error", "code": answer.code, "message": answer.message, "param": null});
+            (Some("error"), error)
+        }
+        Speech::Anthropic => (Some("error"), anthropic(&answer)),
+        Speech::Gemini => (None, google(&answer)),
+        Speech::Bedrock | Speech::Mcp(_) | Speech::Unread => return None,
+    };
+    Some(match name {
+        Some(name) => format!("event: {name}\ndata: {body}\n\n").into(),
+        None => format!("data: {body}\n\n").into(),
+    })
 }
 
 fn of_refusal(refusal: &Refusal) -> Answer {
@@ -111,6 +132,8 @@ fn render_one(reply: &Reply, answer: &Answer) -> Response<Body> {
     match reply {
         Reply::OpenAi => respond(answer, answer.status, JSON, &openai(answer)),
         Reply::Anthropic => respond(answer, answer.status, JSON, &anthropic(answer)),
+        Reply::Google => respond(answer, answer.status, JSON, &google(answer)),
+        Reply::Aws => aws(answer),
         Reply::McpTool { .. } => respond(answer, tool_status(answer), JSON, &json_rpc(reply, answer)),
         Reply::JsonRpc { .. } => respond(answer, json_rpc_status(answer), JSON, &json_rpc(reply, answer)),
         Reply::Notification => accepted(answer),
@@ -200,6 +223,45 @@ fn anthropic(answer: &Answer) -> Value {
         "error": {"type": kind, "message": answer.message, "pactgate": answer.facts},
         "request_id": answer.decision.as_str(),
     })
+}
+
+/// `google.rpc.Status` (<https://google.aip.dev/193>), which Gemini and A2A over REST use.
+fn google(answer: &Answer) -> Value {
+    let status = match answer.status {
+        429 => "RESOURCE_EXHAUSTED",
+        400 | 413 | 415 => "INVALID_ARGUMENT",
+        401 => "UNAUTHENTICATED",
+        404 => "NOT_FOUND",
+        502 | 504 => "UNAVAILABLE",
+        500.. => "INTERNAL",
+        _ => "PERMISSION_DENIED",
+    };
+    json!({"error": {
+        "code": answer.status,
+        "message": answer.message,
+        "status": status,
+        "details": [{
+            "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+            "reason": answer.code,
+            "domain": "pactgate.dev",
+            "metadata": {"decision": answer.decision.as_str()},
+        }],
+    }})
+}
+
+/// <https://docs.aws.amazon.com/bedrock/latest/APIReference/CommonErrors.html>: the type stands in a header.
+fn aws(answer: &Answer) -> Response<Body> {
+    let kind = match answer.status {
+        429 => "ThrottlingException",
+        400 | 413 | 415 => "ValidationException",
+        500.. => "ServiceUnavailableException",
+        _ => "AccessDeniedException",
+    };
+    let body = json!({"message": answer.message, "pactgate": answer.facts});
+    let mut response = respond(answer, answer.status, JSON, &body);
+    let name = HeaderName::from_static("x-amzn-errortype");
+    response.headers_mut().insert(name, HeaderValue::from_static(kind));
+    response
 }
 
 /// RFC 9457.

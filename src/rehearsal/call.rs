@@ -129,12 +129,15 @@ fn dialect(target: &Target) -> Dialect {
         (
             ActionKind::Model | ActionKind::HostedTool,
             Target::Model { provider, .. } | Target::HostedTool { provider, .. },
-        ) if provider == "anthropic" => Dialect::Anthropic,
+        ) if Dialect::parse(provider).is_some_and(Dialect::is_model_api) => {
+            Dialect::parse(provider).unwrap_or(Dialect::OpenAi)
+        }
         (ActionKind::Model | ActionKind::HostedTool, _) => Dialect::OpenAi,
         (ActionKind::Tool | ActionKind::Resource | ActionKind::Prompt | ActionKind::Protocol, _) => {
             Dialect::Mcp
         }
-        (ActionKind::Http | ActionKind::Agent, _) => Dialect::Http,
+        (ActionKind::Agent, _) => Dialect::A2a,
+        (ActionKind::Http, _) => Dialect::Http,
         (ActionKind::Opaque, _) => Dialect::Opaque,
     }
 }

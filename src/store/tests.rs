@@ -49,6 +49,7 @@ fn record(who: &str, at: Timestamp, reason: Option<Reason>) -> Record {
             dialect: Dialect::Mcp,
         },
         args_digest: None,
+        withheld: Vec::new(),
         approval: None,
         limit: None,
         outcome: Some(if refused { Outcome::Refused } else { Outcome::Completed { status: 200 } }),
@@ -56,6 +57,7 @@ fn record(who: &str, at: Timestamp, reason: Option<Reason>) -> Record {
         latency: Latency { total: Some(Duration::ZERO), ..Latency::default() },
         coverage: Coverage { request: Seen::ALL[0], response: None },
         traceparent: None,
+        parent: None,
     }
 }
 

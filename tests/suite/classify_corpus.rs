@@ -5,7 +5,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pactgate::classify::{BodyPlan, Call, Part, Reply, Unreadable};
+use pactgate::classify::{
+    BodyPlan, Call, Expected, JsonPath, Offer, Part, PathStep, Reply, Speech, Unreadable,
+};
 use pactgate::domain::Dialect;
 use serde_json::{Value, json};
 
@@ -39,6 +41,8 @@ fn render(plan: BodyPlan, read: &Result<Call, Unreadable>) -> Value {
             "streamed": call.streamed,
             "decoded_body": call.body.as_ref().map(|body| String::from_utf8_lossy(body)),
             "parts": call.parts.iter().map(render_part).collect::<Vec<_>>(),
+            "offers": call.offers.iter().map(render_offer).collect::<Vec<_>>(),
+            "answer": render_expected(&call.expected),
         }),
         Err(refused) => json!({
             "plan": plan,
@@ -48,6 +52,28 @@ fn render(plan: BodyPlan, read: &Result<Call, Unreadable>) -> Value {
             "reply": render_reply(&refused.reply),
             "attempted": refused.attempted,
         }),
+    }
+}
+
+/// What a request offers to a model, and where: `tool refund at tools.0`.
+fn render_offer(offer: &Offer) -> Value {
+    let steps = |path: &JsonPath| {
+        let step = |step: &PathStep| match step {
+            PathStep::Member(name) => name.clone(),
+            PathStep::Item(index) => index.to_string(),
+        };
+        path.iter().map(step).collect::<Vec<_>>().join(".")
+    };
+    let at = offer.at.as_ref().map_or_else(|| "nowhere".to_owned(), steps);
+    let target = &offer.action.target;
+    json!(format!("{} {target} at {at}", target.kind().name()))
+}
+
+fn render_expected(expected: &Expected) -> Value {
+    let model = expected.model.as_ref().map(|(provider, model)| format!("{provider}/{model}"));
+    match &expected.speech {
+        Speech::Unread => Value::Null,
+        speech => json!({"speech": format!("{speech:?}"), "streamed": expected.streamed, "model": model}),
     }
 }
 
@@ -66,6 +92,8 @@ fn render_reply(reply: &Reply) -> Value {
     match reply {
         Reply::OpenAi => json!("openai"),
         Reply::Anthropic => json!("anthropic"),
+        Reply::Google => json!("google"),
+        Reply::Aws => json!("aws"),
         Reply::McpTool { id } => json!({"mcp_tool": id.get()}),
         Reply::JsonRpc { id } => json!({"json_rpc": id.get()}),
         Reply::Notification => json!("notification"),

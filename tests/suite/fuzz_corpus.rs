@@ -4,7 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use bytes::Bytes;
-use pactgate::classify::{Bounds, UsageTap, normalize_host, normalize_path, read_json};
+use pactgate::classify::{
+    AnswerForm, Bounds, Expected, Judgement, Speech, Step, normalize_host, normalize_path, read_json,
+};
 use pactgate::domain::Dialect;
 
 use crate::classify_corpus::cases;
@@ -102,10 +104,8 @@ fn replay(target: &str, input: &[u8]) {
             return;
         }
         "usage_tap" => {
-            for dialect in [Dialect::OpenAi, Dialect::Anthropic] {
-                let mut tap = UsageTap::for_response(dialect, Some("text/event-stream"), &Bounds::default());
-                input.chunks(3).for_each(|chunk| tap.push(chunk));
-                let _ = tap.finish();
+            for speech in [Speech::Chat, Speech::Responses, Speech::Anthropic, Speech::Gemini] {
+                released(speech, input, 3);
             }
             return;
         }
@@ -121,5 +121,34 @@ fn replay(target: &str, input: &[u8]) {
     };
     if let Some(case) = Case::read(dialect, input) {
         case.check();
+    }
+}
+
+/// Reads bytes as a streamed answer in chunks of that size, every call released; what the agent gets of it.
+fn released(speech: Speech, input: &[u8], size: usize) -> Vec<u8> {
+    let expected = Expected { speech, streamed: true, model: None };
+    let bounds = Bounds::default();
+    let Ok(AnswerForm::Stream(mut reader)) = expected.form(200, Some("text/event-stream"), &bounds) else {
+        panic!("a stream is read as one");
+    };
+    let mut got = Vec::new();
+    let mut chunks = input.chunks(size);
+    loop {
+        match reader.step() {
+            Ok(Step::Send(bytes)) => got.extend_from_slice(&bytes),
+            Ok(Step::Ask(_)) => {
+                let _ = reader.judged(Judgement::Released);
+            }
+            Ok(Step::More) => {
+                let read = match chunks.next() {
+                    Some(chunk) => reader.push(bytes::Bytes::copy_from_slice(chunk)),
+                    None => reader.close(),
+                };
+                if read.is_err() {
+                    return got;
+                }
+            }
+            Ok(Step::End) | Err(_) => return got,
+        }
     }
 }

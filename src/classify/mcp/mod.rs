@@ -12,7 +12,9 @@ use crate::classify::json_rpc::{self, Id, Message, Sender};
 use crate::classify::model::refuse_body;
 use crate::classify::names::check_name;
 use crate::classify::strict_json::{Kind, Reader};
-use crate::classify::{Bounds, Coverage, Part, Peer, Problem, Reading, Reply, RequestView, content};
+use crate::classify::{
+    Bounds, Coverage, Expected, Part, Peer, Problem, Reading, Reply, RequestView, content,
+};
 use crate::domain::{Dialect, Family, HttpTarget, Json, Target, UpstreamName};
 use params::Params;
 use revision::Revision;
@@ -34,11 +36,7 @@ pub(super) fn read(
     body: &[u8],
     bounds: &Bounds,
 ) -> Result<Reading, Fault> {
-    let opaque = || Reading {
-        parts: vec![Part::opaque(Dialect::Mcp, target, Reply::Problem)],
-        batch: false,
-        streamed: false,
-    };
+    let opaque = || Reading::plain(Part::opaque(Dialect::Mcp, target, Reply::Problem));
     let Some(server) = peer.name.as_ref().filter(|_| recognizes(&target.path)) else { return Ok(opaque()) };
     match *view.method {
         Method::POST => read_post(peer, server, view, target, body, bounds),
@@ -48,7 +46,7 @@ pub(super) fn read(
                 return Ok(opaque());
             }
             let part = protocol(server, view.method.as_str(), Reply::Problem);
-            Ok(Reading { parts: vec![part], batch: false, streamed: *view.method == Method::GET })
+            Ok(Reading { streamed: *view.method == Method::GET, ..Reading::plain(part) })
         }
         _ => Ok(opaque()),
     }
@@ -75,7 +73,7 @@ fn read_post(
         false => exchange.read_message(&mut reader, None).map(|(_, parts)| parts),
     };
     let parts = parts.and_then(|parts| reader.end().map(|()| parts)).map_err(addressed)?;
-    Ok(Reading { parts, batch, streamed: false })
+    Ok(Reading { parts, batch, streamed: false, offers: Vec::new(), expected: Expected::unread() })
 }
 
 /// What reading one POST depends on.

@@ -8,6 +8,10 @@ use crate::domain::Json;
 impl Reader<'_> {
     /// Reads one value of any kind, whole: numbers exact, strings unescaped, member names distinct in any case.
     pub(in crate::classify) fn tree(&mut self) -> Result<Json, Fault> {
+        self.tree_of(Distinct::InAnyCase)
+    }
+
+    fn tree_of(&mut self, distinct: Distinct) -> Result<Json, Fault> {
         self.values_left = self.values_left.checked_sub(1).ok_or_else(|| {
             self.fault(Problem::TooLarge, "more values than a pact judges in one call; send fewer")
         })?;
@@ -19,20 +23,31 @@ impl Reader<'_> {
             Kind::Array => {
                 let mut items = Vec::new();
                 self.array(|reader, _| {
-                    items.push(reader.tree()?);
+                    items.push(reader.tree_of(distinct)?);
                     Ok(())
                 })?;
                 Ok(Json::Array(items))
             }
             Kind::Object => {
                 let mut members = Vec::new();
-                self.object(Distinct::InAnyCase, |reader, name| {
-                    members.push((name.to_owned(), reader.tree()?));
+                self.object(distinct, |reader, name| {
+                    members.push((name.to_owned(), reader.tree_of(distinct)?));
                     Ok(())
                 })?;
                 Ok(Json::Object(members))
             }
         }
+    }
+}
+
+impl Reader<'_> {
+    /// Reads the one value of a text to rewrite it: as [`Reader::tree`], and what it may hold is bounded by its bytes
+    /// alone. Names that differ in case alone are two names here: nothing is judged by them.
+    pub(in crate::classify) fn whole(&mut self) -> Result<Json, Fault> {
+        self.values_left = usize::MAX;
+        let value = self.tree_of(Distinct::Exactly)?;
+        self.end()?;
+        Ok(value)
     }
 }
 

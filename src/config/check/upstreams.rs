@@ -17,7 +17,8 @@ use crate::pact::reader::At;
 
 const NAME_REMEDY: &str = "use lower-case letters, digits and `-`, at most 63";
 const URL_REMEDY: &str = "write the base URL: `https://api.openai.com`";
-const DIALECT_REMEDY: &str = "write `dialect: openai`, `anthropic`, `mcp` or `http`";
+const DIALECT_REMEDY: &str =
+    "write `dialect: openai`, `anthropic`, `gemini`, `bedrock`, `mcp`, `a2a` or `http`";
 const TIME_MIN: Duration = Duration::from_millis(10);
 const TIME_MAX: Duration = Duration::from_secs(3_600);
 
@@ -72,7 +73,10 @@ fn upstream(
     let dialect = file.dialect.as_ref().and_then(At::get).map(|dialect| match dialect {
         DialectFile::OpenAi => Dialect::OpenAi,
         DialectFile::Anthropic => Dialect::Anthropic,
+        DialectFile::Gemini => Dialect::Gemini,
+        DialectFile::Bedrock => Dialect::Bedrock,
         DialectFile::Mcp => Dialect::Mcp,
+        DialectFile::A2a => Dialect::A2a,
         DialectFile::Http => Dialect::Http,
     });
     let provider = provider(file, dialect, notes);

@@ -16,7 +16,7 @@ use crate::pact::limit::parse_duration;
 use crate::pact::pattern::Glob;
 use crate::pact::reader::{At, Many};
 use crate::pact::selector::SelectorIndex;
-use crate::pact::source::{Mode as SourceMode, PactFile, Risk as SourceRisk, Spec};
+use crate::pact::source::{self, Mode as SourceMode, PactFile, Risk as SourceRisk, Spec};
 use crate::pact::terms::{Clause, Mode, Openings, Pact, Risk};
 use crate::pact::tools::{Forms, ToolTable};
 
@@ -113,6 +113,14 @@ pub(crate) fn compile(source: &PactFile, notes: &mut Notes<'_>) -> Option<(Pact,
         digest: Digest::of(notes.file.text().as_bytes()),
         risk: risk(spec),
         mode: mode(spec),
+        refuses_unpermitted: matches!(
+            spec.unpermitted_tools.as_ref().and_then(At::get),
+            Some(source::Unpermitted::Refuse)
+        ),
+        refuses_changed: matches!(
+            spec.changed_tools.as_ref().and_then(At::get),
+            Some(source::Changed::Refuse)
+        ),
         owner: spec.owner.as_ref().and_then(|owner| owner.get().cloned()),
         agents,
         index: SelectorIndex::build(clauses.iter().map(|clause| &clause.selector).zip(0..)),

@@ -16,8 +16,9 @@ pub(super) fn compile(spec: &source::Spec, notes: &mut Notes<'_>) -> Vec<Forms> 
         let (Some((place, capability)), Some((_, written))) = (name.read(), forms.read()) else { continue };
         capability_name(place, capability, notes);
         let mut forms = Forms { capability: capability.clone(), ..Forms::default() };
-        if written.mcp.is_none() && written.function.is_none() && written.http.is_none() {
-            let remedy = "add `mcp`, `function` or `http`, or remove the entry";
+        let none = written.mcp.is_none() && written.function.is_none();
+        if none && written.agent.is_none() && written.http.is_none() {
+            let remedy = "add `mcp`, `function`, `agent` or `http`, or remove the entry";
             notes.error(place, format!("no form of `{capability}` is named"), remedy);
         }
         for (place, text) in texts(written, |forms| &forms.mcp) {
@@ -29,6 +30,12 @@ pub(super) fn compile(spec: &source::Spec, notes: &mut Notes<'_>) -> Vec<Forms> 
         for (place, text) in texts(written, |forms| &forms.function) {
             claims.claim("`function`", place, text, notes);
             forms.functions.push(text.clone());
+        }
+        for (place, text) in texts(written, |forms| &forms.agent) {
+            if let Some(skill) = agent_skill(place, text, notes) {
+                claims.claim("`agent`", place, text, notes);
+                forms.agents.push(skill);
+            }
         }
         for (place, text) in texts(written, |forms| &forms.http) {
             match HttpPattern::parse(text) {
@@ -75,6 +82,16 @@ fn mcp_tool(place: &Place, text: &str, notes: &mut Notes<'_>) -> Option<(String,
         return None;
     }
     Some((server.to_owned(), tool.to_owned()))
+}
+
+fn agent_skill(place: &Place, text: &str, notes: &mut Notes<'_>) -> Option<(String, String)> {
+    let remedy = "write `peer/skill`, the peer as the config names its upstream, both in full";
+    let named = text.split_once('/').filter(|(peer, skill)| !peer.is_empty() && !skill.is_empty());
+    let Some((peer, skill)) = named.filter(|_| !text.contains('*')) else {
+        notes.error(place, format!("`{text}` names no skill of another agent"), remedy);
+        return None;
+    };
+    Some((peer.to_owned(), skill.to_owned()))
 }
 
 /// The forms that are taken.

@@ -1,22 +1,46 @@
-//! Any response in any chunks: the tap sees the same as in one piece. The first byte is the size of a chunk.
+//! Any answer in any chunks: what goes on is the same as in one piece. The first byte is the size of a chunk.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pactgate::classify::{Bounds, Observed, UsageTap};
-use pactgate::domain::Dialect;
+use pactgate::classify::{AnswerForm, Bounds, Expected, Judgement, Speech, Step};
 
 fuzz_target!(|input: &[u8]| {
     let Some((size, body)) = input.split_first() else { return };
-    for dialect in [Dialect::OpenAi, Dialect::Anthropic] {
-        for content_type in ["text/event-stream", "application/json"] {
-            let pieces = watch(dialect, content_type, body.chunks(usize::from(*size).max(1)));
-            assert_eq!(pieces, watch(dialect, content_type, [body]));
+    for speech in [Speech::Chat, Speech::Responses, Speech::Anthropic, Speech::Gemini] {
+        for refuses in [false, true] {
+            let pieces = told(&speech, body.chunks(usize::from(*size).max(1)), refuses);
+            assert_eq!(pieces, told(&speech, [body], refuses));
         }
     }
 });
 
-fn watch<'a>(dialect: Dialect, content_type: &str, chunks: impl IntoIterator<Item = &'a [u8]>) -> Observed {
-    let mut tap = UsageTap::for_response(dialect, Some(content_type), &Bounds::default());
-    chunks.into_iter().for_each(|chunk| tap.push(chunk));
-    tap.finish()
+/// What the agent gets, and whether the stream could be read to its end.
+fn told<'a>(speech: &Speech, chunks: impl IntoIterator<Item = &'a [u8]>, refuses: bool) -> (Vec<u8>, bool) {
+    let expected = Expected { speech: speech.clone(), streamed: true, model: None };
+    let Ok(AnswerForm::Stream(mut reader)) =
+        expected.form(200, Some("text/event-stream"), &Bounds::default())
+    else {
+        return (Vec::new(), false);
+    };
+    let mut got = Vec::new();
+    let mut chunks = chunks.into_iter();
+    loop {
+        let read = match reader.step() {
+            Ok(Step::Send(bytes)) => {
+                got.extend_from_slice(&bytes);
+                Ok(())
+            }
+            Ok(Step::Ask(_)) if refuses => reader.judged(Judgement::Refused { text: "no".to_owned() }),
+            Ok(Step::Ask(_)) => reader.judged(Judgement::Released),
+            Ok(Step::More) => match chunks.next() {
+                Some(chunk) => reader.push(chunk.to_vec().into()),
+                None => reader.close(),
+            },
+            Ok(Step::End) => return (got, true),
+            Err(unfit) => Err(unfit),
+        };
+        if read.is_err() {
+            return (got, false);
+        }
+    }
 }

@@ -267,6 +267,7 @@ pub(super) fn record(agent: &str, at: Timestamp, reason: Option<Reason>) -> Reco
             dialect: Dialect::Mcp,
         },
         args_digest: None,
+        withheld: Vec::new(),
         approval: None,
         limit: None,
         outcome: Some(if refused { Outcome::Refused } else { Outcome::Completed { status: 200 } }),
@@ -274,5 +275,6 @@ pub(super) fn record(agent: &str, at: Timestamp, reason: Option<Reason>) -> Reco
         latency: Latency { total: Some(Duration::ZERO), ..Latency::default() },
         coverage: Coverage { request: Seen::ALL[0], response: None },
         traceparent: None,
+        parent: None,
     }
 }

@@ -43,6 +43,7 @@ pub fn settled(n: u64) -> Record {
             dialect: Dialect::OpenAi,
         },
         args_digest: Some(Digest::of(b"arguments")),
+        withheld: Vec::new(),
         approval: None,
         limit: None,
         outcome: Some(Outcome::Completed { status: 200 }),
@@ -54,6 +55,7 @@ pub fn settled(n: u64) -> Record {
         },
         coverage: Coverage { request: Seen::Read, response: Some(Seen::Envelope) },
         traceparent: None,
+        parent: None,
     }
 }
 

@@ -5,8 +5,7 @@ use std::sync::LazyLock;
 use memchr::memmem::Finder;
 use serde::Deserialize;
 
-use crate::classify::usage::Observed;
-use crate::domain::Dialect;
+use crate::classify::answer::{Observed, Speech};
 
 static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"usage\""));
 static MODEL: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"model\""));
@@ -15,7 +14,7 @@ static STOP: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"message
 /// What was read so far.
 #[derive(Debug)]
 pub(super) struct Report {
-    dialect: Dialect,
+    speech: Speech,
     name_bytes_max: usize,
     input: Option<u64>,
     /// Input written to the cache and read from it, which Anthropic counts apart.
@@ -54,9 +53,9 @@ struct Usage {
 }
 
 impl Report {
-    pub(super) fn new(dialect: Dialect, name_bytes_max: usize) -> Self {
+    pub(super) fn new(speech: Speech, name_bytes_max: usize) -> Self {
         Self {
-            dialect,
+            speech,
             name_bytes_max,
             input: None,
             cached: [None; 2],
@@ -68,7 +67,7 @@ impl Report {
 
     /// Reads one event of a stream. Most carry a piece of text and nothing else: they are not parsed.
     pub(super) fn event(&mut self, data: &[u8]) {
-        let is_openai = self.dialect == Dialect::OpenAi;
+        let is_openai = matches!(self.speech, Speech::Chat);
         if is_openai && data.trim_ascii() == b"[DONE]" {
             self.ended = true;
             return;
@@ -92,14 +91,19 @@ impl Report {
         }
     }
 
-    pub(super) fn observed(self) -> Observed {
+    /// The model that answers, as far as it is known.
+    pub(super) fn model(&self) -> Option<&str> {
+        self.model.as_deref()
+    }
+
+    pub(super) fn observed(&self) -> Observed {
         let [written, read] = self.cached;
         let parts = [self.input, written, read];
         let input = parts.iter().flatten().fold(0_u64, |sum, part| sum.saturating_add(*part));
         Observed {
             input_tokens: parts.iter().any(Option::is_some).then_some(input),
             output_tokens: self.output,
-            response_model: self.model,
+            response_model: self.model.clone(),
             ended: self.ended,
         }
     }
@@ -118,8 +122,8 @@ impl Report {
     /// Counts are cumulative: each can only grow, so that a later, smaller one takes nothing back.
     fn count(&mut self, usage: &Usage) {
         let [written, read] = &mut self.cached;
-        let (input, output) = match self.dialect {
-            Dialect::OpenAi => (usage.prompt_tokens, usage.completion_tokens),
+        let (input, output) = match self.speech {
+            Speech::Chat => (usage.prompt_tokens, usage.completion_tokens),
             _ => {
                 *written = (*written).max(usage.cache_creation_input_tokens);
                 *read = (*read).max(usage.cache_read_input_tokens);

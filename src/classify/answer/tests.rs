@@ -25,14 +25,49 @@ const ANTHROPIC: &str = concat!(
     "data: {\"type\":\"message_stop\"}\r\n\r\n",
 );
 
-fn watch<'a>(dialect: Dialect, content_type: &str, chunks: impl IntoIterator<Item = &'a [u8]>) -> Observed {
-    let mut tap = UsageTap::for_response(dialect, Some(content_type), &Bounds::default());
-    chunks.into_iter().for_each(|chunk| tap.push(chunk));
-    tap.finish()
+/// What is seen of an answer; nothing of one that cannot be read.
+fn watch<'a>(speech: &Speech, content_type: &str, chunks: impl IntoIterator<Item = &'a [u8]>) -> Observed {
+    let streamed = content_type.starts_with("text/event-stream");
+    let expected = Expected { speech: speech.clone(), streamed, model: None };
+    let bounds = Bounds::default();
+    let chunks: Vec<Bytes> = chunks.into_iter().map(Bytes::copy_from_slice).collect();
+    match expected.form(200, Some(content_type), &bounds) {
+        Ok(AnswerForm::Stream(mut reader)) => {
+            for chunk in chunks {
+                if reader.push(chunk).is_err() || !pass(&mut reader) {
+                    return reader.observed();
+                }
+            }
+            if reader.close().is_ok() {
+                pass(&mut reader);
+            }
+            reader.observed()
+        }
+        Ok(AnswerForm::Whole) => WholeAnswer::read(&expected, chunks.concat().into(), &bounds)
+            .map(|whole| whole.observed().clone())
+            .unwrap_or_default(),
+        _ => Observed::default(),
+    }
 }
 
-fn stream(dialect: Dialect, text: &str) -> Observed {
-    watch(dialect, "text/event-stream; charset=utf-8", [text.as_bytes()])
+/// Releases every call.
+fn pass(reader: &mut AnswerReader) -> bool {
+    loop {
+        match reader.step() {
+            Ok(Step::Send(_)) => {}
+            Ok(Step::Ask(_)) => {
+                if reader.judged(Judgement::Released).is_err() {
+                    return false;
+                }
+            }
+            Ok(Step::More | Step::End) => return true,
+            Err(_) => return false,
+        }
+    }
+}
+
+fn stream(speech: &Speech, text: &str) -> Observed {
+    watch(speech, "text/event-stream; charset=utf-8", [text.as_bytes()])
 }
 
 fn observed(input: u64, output: u64, model: &str, ended: bool) -> Observed {
@@ -46,34 +81,34 @@ fn observed(input: u64, output: u64, model: &str, ended: bool) -> Observed {
 
 #[test]
 fn streams_are_read_to_their_end() {
-    assert_eq!(stream(Dialect::OpenAi, OPENAI), observed(12, 7, "gpt-4o-mini-2024", true));
-    assert_eq!(stream(Dialect::Anthropic, ANTHROPIC), observed(33, 42, "claude-sonnet-5", true));
+    assert_eq!(stream(&Speech::Chat, OPENAI), observed(12, 7, "gpt-4o-mini-2024", true));
+    assert_eq!(stream(&Speech::Anthropic, ANTHROPIC), observed(33, 42, "claude-sonnet-5", true));
 }
 
 #[test]
 fn a_cut_stream_has_not_ended() {
     let (cut, _) = OPENAI.split_once("data: [DONE]").unwrap();
-    assert_eq!(stream(Dialect::OpenAi, cut), observed(12, 7, "gpt-4o-mini-2024", false));
+    assert_eq!(stream(&Speech::Chat, cut), observed(12, 7, "gpt-4o-mini-2024", false));
     let (cut, _) = ANTHROPIC.split_once("event: message_delta").unwrap();
-    assert_eq!(stream(Dialect::Anthropic, cut), observed(33, 1, "claude-sonnet-5", false));
+    assert_eq!(stream(&Speech::Anthropic, cut), observed(33, 1, "claude-sonnet-5", false));
 }
 
 #[test]
 fn an_end_without_its_last_line_break_is_an_end() {
-    assert!(stream(Dialect::OpenAi, OPENAI.trim_end()).ended);
-    assert!(stream(Dialect::Anthropic, ANTHROPIC.trim_end()).ended);
+    assert!(stream(&Speech::Chat, OPENAI.trim_end()).ended);
+    assert!(stream(&Speech::Anthropic, ANTHROPIC.trim_end()).ended);
 }
 
 #[test]
 fn whole_responses_are_read_at_their_end() {
     let openai = br#"{"model":"gpt-4o","choices":[],"usage":{"prompt_tokens":5,"completion_tokens":6}}"#;
-    assert_eq!(watch(Dialect::OpenAi, "application/json", openai.chunks(7)), observed(5, 6, "gpt-4o", true));
+    assert_eq!(watch(&Speech::Chat, "application/json", openai.chunks(7)), observed(5, 6, "gpt-4o", true));
     let anthropic = br#"{"type":"message","model":"claude","usage":{"input_tokens":5,"output_tokens":6}}"#;
     assert_eq!(
-        watch(Dialect::Anthropic, "application/json", anthropic.chunks(7)),
+        watch(&Speech::Anthropic, "application/json", anthropic.chunks(7)),
         observed(5, 6, "claude", true)
     );
-    assert_eq!(watch(Dialect::OpenAi, "application/json", openai[..40].chunks(7)), Observed::default());
+    assert_eq!(watch(&Speech::Chat, "application/json", openai[..40].chunks(7)), Observed::default());
 }
 
 #[test]
@@ -86,23 +121,11 @@ fn nonsense_is_not_reported() {
         "data: {\"usage\":{\"prompt_tokens\":-1}}\n\n",
         "\r\r\n\n",
     ] {
-        assert_eq!(stream(Dialect::OpenAi, text), Observed::default(), "{text:?}");
+        assert_eq!(stream(&Speech::Chat, text), Observed::default(), "{text:?}");
     }
-    assert_eq!(watch(Dialect::Mcp, "text/event-stream", [OPENAI.as_bytes()]), Observed::default());
-    assert_eq!(watch(Dialect::OpenAi, "text/html", [OPENAI.as_bytes()]), Observed::default());
+    assert_eq!(watch(&Speech::Chat, "text/html", [OPENAI.as_bytes()]), Observed::default());
     let long_name = format!("data: {{\"model\":\"{}\"}}\n\n", "m".repeat(600));
-    assert_eq!(stream(Dialect::OpenAi, &long_name), Observed::default());
-}
-
-#[test]
-fn an_endless_line_is_passed_over_and_the_next_event_is_read() {
-    let mut text = format!("data: {}", "x".repeat(1 << 20));
-    text.push_str("\n\n");
-    text.push_str(OPENAI);
-    assert_eq!(stream(Dialect::OpenAi, &text), observed(12, 7, "gpt-4o-mini-2024", true));
-    let mut tap = UsageTap::for_response(Dialect::OpenAi, Some("text/event-stream"), &Bounds::default());
-    text.as_bytes().chunks(1000).for_each(|chunk| tap.push(chunk));
-    assert_eq!(tap.finish(), observed(12, 7, "gpt-4o-mini-2024", true));
+    assert_eq!(stream(&Speech::Chat, &long_name), Observed::default());
 }
 
 /// Streams made of pieces that matter, in any order.
@@ -134,15 +157,15 @@ fn streams() -> impl Strategy<Value = String> {
 proptest! {
     #[test]
     fn chunks_do_not_matter(text in streams(), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..12)) {
-        for dialect in [Dialect::OpenAi, Dialect::Anthropic] {
+        for speech in [&Speech::Chat, &Speech::Anthropic] {
             let bytes = text.as_bytes();
             let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
             cuts.extend([0, bytes.len()]);
             cuts.sort_unstable();
             let pieces = cuts.windows(2).map(|pair| &bytes[pair[0]..pair[1]]);
-            let split = watch(dialect, "text/event-stream", pieces);
-            prop_assert_eq!(&split, &stream(dialect, &text));
-            let singly = watch(dialect, "text/event-stream", bytes.chunks(1));
+            let split = watch(speech, "text/event-stream", pieces);
+            prop_assert_eq!(&split, &stream(speech, &text));
+            let singly = watch(speech, "text/event-stream", bytes.chunks(1));
             prop_assert_eq!(split, singly);
         }
     }
@@ -150,8 +173,8 @@ proptest! {
     #[test]
     fn any_bytes_are_safe(chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..10)) {
         for content_type in ["text/event-stream", "application/json"] {
-            for dialect in Dialect::ALL {
-                watch(dialect, content_type, chunks.iter().map(Vec::as_slice));
+            for speech in [&Speech::Chat, &Speech::Responses, &Speech::Anthropic, &Speech::Gemini, &Speech::Bedrock] {
+                watch(speech, content_type, chunks.iter().map(Vec::as_slice));
             }
         }
     }

@@ -1,0 +1,116 @@
+//! An answer that is no stream: read at once, judged call by call, told without what was refused.
+
+use bytes::Bytes;
+
+use crate::classify::answer::script::{Judgement, Question};
+use crate::classify::answer::usage::Report;
+use crate::classify::answer::{
+    Expected, Observed, Speech, Unfit, anthropic, bedrock, chat, gemini, is_same_model, mcp, responses,
+};
+use crate::classify::fault::Fault;
+use crate::classify::strict_json::Reader;
+use crate::classify::{Bounds, Problem};
+use crate::domain::Json;
+
+/// What becomes of one question's subject, in the order of [`WholeAnswer::questions`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Edit {
+    /// It stays.
+    Keep,
+    /// This is said in its place.
+    Replace(String),
+    /// Of a list, the entries that stay.
+    Show(Vec<bool>),
+}
+
+/// An answer that was read whole.
+#[derive(Debug)]
+pub struct WholeAnswer {
+    speech: Speech,
+    body: Bytes,
+    tree: Json,
+    questions: Vec<Question>,
+    observed: Observed,
+}
+
+impl WholeAnswer {
+    /// Reads a whole body, without content-encoding.
+    ///
+    /// # Errors
+    /// When it cannot be read without doubt.
+    pub fn read(expected: &Expected, body: Bytes, bounds: &Bounds) -> Result<Self, Unfit> {
+        let speech = expected.speech.clone();
+        if body.is_empty() && matches!(speech, Speech::Mcp(_)) {
+            let (tree, questions, observed) = (Json::Null, Vec::new(), Observed::default());
+            return Ok(Self { speech, body, tree, questions, observed });
+        }
+        let tree = Reader::new(&body, bounds)?.whole()?;
+        let mut report = Report::new(speech.clone(), bounds.name_bytes);
+        report.whole(&body);
+        let mut questions = match &speech {
+            Speech::Unread => Vec::new(),
+            Speech::Chat => chat::questions(&tree, bounds)?,
+            Speech::Responses => responses::questions(&tree, bounds)?,
+            Speech::Anthropic => anthropic::questions(&tree, bounds)?,
+            Speech::Gemini => gemini::questions(&tree, bounds)?,
+            Speech::Bedrock => bedrock::questions(&tree, bounds)?,
+            Speech::Mcp(exchange) => mcp::questions(exchange, &tree, bounds)?,
+        };
+        if let (Some((provider, asked)), Some(model)) = (&expected.model, report.model())
+            && !is_same_model(asked, model)
+        {
+            questions.push(Question::Model { provider: provider.clone(), model: model.to_owned() });
+        }
+        Ok(Self { speech, body, tree, questions, observed: report.observed() })
+    }
+
+    /// What has to be judged, in order. The question of the model, if there is one, comes last.
+    #[must_use]
+    pub fn questions(&self) -> &[Question] {
+        &self.questions
+    }
+
+    /// What was seen.
+    #[must_use]
+    pub const fn observed(&self) -> &Observed {
+        &self.observed
+    }
+
+    /// The body for the agent, given a judgement for each question: the very bytes that came, where nothing was
+    /// refused.
+    ///
+    /// # Errors
+    /// When what was refused cannot be told in another way.
+    pub fn told(self, judgements: Vec<Judgement>) -> Result<Bytes, Unfit> {
+        let Self { speech, body, mut tree, .. } = self;
+        let edits: Vec<Edit> = judgements.into_iter().map(edit).collect();
+        let keeps = |edit: &Edit| match edit {
+            Edit::Keep => true,
+            Edit::Replace(_) => false,
+            Edit::Show(shown) => shown.iter().all(|shown| *shown),
+        };
+        if edits.iter().all(keeps) {
+            return Ok(body);
+        }
+        match &speech {
+            Speech::Chat => chat::rewrite(&mut tree, &edits)?,
+            Speech::Responses => responses::rewrite(&mut tree, &edits)?,
+            Speech::Anthropic => anthropic::rewrite(&mut tree, &edits)?,
+            Speech::Gemini => gemini::rewrite(&mut tree, &edits)?,
+            Speech::Bedrock => bedrock::rewrite(&mut tree, &edits)?,
+            Speech::Mcp(exchange) => mcp::rewrite(exchange, &mut tree, &edits)?,
+            Speech::Unread => {
+                return Err(Fault::new(Problem::Conflict, "an answer that is not read cannot be told").into());
+            }
+        }
+        Ok(tree.text().into())
+    }
+}
+
+fn edit(judgement: Judgement) -> Edit {
+    match judgement {
+        Judgement::Released => Edit::Keep,
+        Judgement::Refused { text } => Edit::Replace(text),
+        Judgement::Shown(shown) => Edit::Show(shown),
+    }
+}
