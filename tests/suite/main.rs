@@ -9,6 +9,9 @@
 
 /// Health, metrics and inspection, over real sockets.
 mod admin;
+/// What must hold of reading answers, shared with the fuzz targets.
+#[path = "../fuzz/src/answers.rs"]
+mod answers;
 /// What an attacker tries, and what comes of it: the right refusal, a record, silence upstream.
 mod attacks;
 /// Requests as they stand on the wire, and what they are read as.

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use pactgate::config;
 use pactgate::domain::{
-    Action, AgentId, Dialect, Digest, HttpTarget, ManualClock, SidecarId, Target, Timestamp, ToolRef, TrustTier,
-    UpstreamName,
+    Action, AgentId, Dialect, Digest, HttpTarget, ManualClock, SidecarId, Target, Timestamp, ToolRef,
+    TrustTier, UpstreamName,
 };
 use pactgate::evidence::{LogId, Source};
 use pactgate::pact::diagnostics::File;
@@ -49,7 +49,8 @@ fn told(found: &Diagnostics) {
 
 /// Actions of each kind, with fields that conditions may read.
 fn actions() -> Vec<Action> {
-    let fields = "{args: {amount: 80.5, note: a, deep: {list: [1, null, true, x]}}, max_tokens: 5, query: {q: a}}";
+    let fields =
+        "{args: {amount: 80.5, note: a, deep: {list: [1, null, true, x]}}, max_tokens: 5, query: {q: a}}";
     let fields = document::read(&File::new("fields", fields)).expect("good YAML").json().expect("good JSON");
     let server = UpstreamName::new("shop").expect("a good name");
     let http = HttpTarget {
@@ -93,7 +94,8 @@ pub fn config(folder: &Path, input: &[u8]) {
             assert!(!shown.contains("key-0123456789"), "a secret is shown: {shown}");
             fs::write(&file, &shown).expect("written");
             let again = config::load_sidecar(&file, &env);
-            let (again, _) = again.unwrap_or_else(|found| panic!("what is shown does not load: {shown}{found}"));
+            let (again, _) =
+                again.unwrap_or_else(|found| panic!("what is shown does not load: {shown}{found}"));
             assert_eq!(again, sidecar, "what is shown is another config");
             // Back to the input, for the other role.
             fs::write(&file, input).expect("written");

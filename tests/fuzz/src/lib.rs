@@ -1,5 +1,6 @@
 //! What the fuzz targets share.
 
+pub mod answers;
 pub mod files;
 pub mod messages;
 pub mod request;

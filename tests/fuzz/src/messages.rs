@@ -5,8 +5,9 @@ use std::fmt::Debug;
 use pactgate::domain::Digest;
 use pactgate::evidence::{self, Chain, Verifier};
 use pactgate::wire::{
-    self, AnswerRequest, Approved, EVENT_BYTES_MAX, EVENTS_MAX, FeedEvent, FeedReader, Fields, KeyView, Override,
-    Position, Problem, Question, Signed, SignalRequest, SigningKey, Topic, TrustStatement, WireError,
+    self, AnswerRequest, Approved, EVENT_BYTES_MAX, EVENTS_MAX, FeedEvent, FeedReader, Fields, KeyView,
+    Override, Position, Problem, Question, SignalRequest, Signed, SigningKey, Topic, TrustStatement,
+    WireError,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -91,7 +92,8 @@ pub fn message(input: &[u8]) {
         9 => signed(Topic::Trust, bytes, |signed, key| TrustStatement::open(signed, key.public()).is_ok()),
         10 => signed(Topic::Approval, bytes, |signed, key| Approved::open(signed, key.public()).is_ok()),
         _ => {
-            let Some(fields) = std::str::from_utf8(bytes).ok().and_then(|text| Fields::parse(text).ok()) else {
+            let Some(fields) = std::str::from_utf8(bytes).ok().and_then(|text| Fields::parse(text).ok())
+            else {
                 return;
             };
             assert!(serde_json::from_str::<Value>(fields.as_str()).is_ok_and(|value| value.is_object()));
