@@ -11,7 +11,7 @@ use pactgate::domain::Dialect;
 
 use crate::classify_corpus::cases;
 use crate::request::Case;
-use crate::{answers, files, messages};
+use crate::{files, messages, whole_answers};
 
 /// Changed copies of one request: of a short one, and of one that is slow to read.
 const COPIES: usize = 200;
@@ -109,7 +109,7 @@ fn replay(target: &str, input: &[u8]) {
             }
             return;
         }
-        "answer_whole" => return answers::whole(input),
+        "answer_whole" => return whole_answers::whole(input),
         "evidence_read" => return messages::record(input),
         "wire_events" => return messages::batch(input),
         "wire_feed" => return messages::feed(input),

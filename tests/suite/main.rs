@@ -9,9 +9,10 @@
 
 /// Health, metrics and inspection, over real sockets.
 mod admin;
-/// What must hold of reading answers, shared with the fuzz targets.
-#[path = "../fuzz/src/answers.rs"]
+/// What a model answers: text flows, and what it asks for is judged before the agent sees it.
 mod answers;
+/// A public corpus of agents' tool calls with injected ones mixed in.
+mod agentdojo;
 /// What an attacker tries, and what comes of it: the right refusal, a record, silence upstream.
 mod attacks;
 /// Requests as they stand on the wire, and what they are read as.
@@ -23,6 +24,8 @@ mod clients;
 mod collector;
 /// Records on their way to the collector, and its word on the way back.
 mod delivery;
+/// One action, every form it can take, one answer.
+mod differential;
 /// What must hold of reading files, shared with the fuzz targets.
 #[path = "../fuzz/src/files.rs"]
 mod files;
@@ -56,3 +59,6 @@ mod supply;
 mod support;
 /// Properties of the source tree itself: floors, purity, file headers.
 mod tidy;
+/// What must hold of reading answers that are no stream, shared with the fuzz targets.
+#[path = "../fuzz/src/whole_answers.rs"]
+mod whole_answers;

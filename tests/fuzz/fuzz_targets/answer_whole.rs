@@ -2,6 +2,6 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pactgate_fuzz::answers;
+use pactgate_fuzz::whole_answers;
 
-fuzz_target!(|input: &[u8]| answers::whole(input));
+fuzz_target!(|input: &[u8]| whole_answers::whole(input));

@@ -68,7 +68,7 @@ fn actions() -> Vec<Action> {
         Target::Resource { server: server.clone(), uri: "file:///a".to_owned() },
         Target::Prompt { server, name: "greet".to_owned() },
         Target::Http(http),
-        Target::Opaque { host: "api.example".to_owned(), port: 443 },
+        Target::Opaque { host: "api.example".to_owned(), port: 443, path: None },
     ];
     targets.map(|target| Action { target, fields: fields.clone(), dialect: Dialect::Http }).into()
 }

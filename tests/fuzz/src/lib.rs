@@ -1,9 +1,9 @@
 //! What the fuzz targets share.
 
-pub mod answers;
 pub mod files;
 pub mod messages;
 pub mod request;
+pub mod whole_answers;
 
 /// A folder of this process, for targets that read files.
 pub fn folder() -> std::path::PathBuf {
