@@ -9,10 +9,10 @@
 
 /// Health, metrics and inspection, over real sockets.
 mod admin;
-/// What a model answers: text flows, and what it asks for is judged before the agent sees it.
-mod answers;
 /// A public corpus of agents' tool calls with injected ones mixed in.
 mod agentdojo;
+/// What a model answers: text flows, and what it asks for is judged before the agent sees it.
+mod answers;
 /// What an attacker tries, and what comes of it: the right refusal, a record, silence upstream.
 mod attacks;
 /// Requests as they stand on the wire, and what they are read as.
