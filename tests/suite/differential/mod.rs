@@ -8,6 +8,8 @@
 mod forms;
 /// One value, spelled in many ways.
 mod spell;
+/// The same over real sockets.
+mod wire;
 
 use std::io::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -127,14 +129,15 @@ fn trees() -> impl Strategy<Value = Tree> {
     )
 }
 
-/// The call itself, under the pact's own name for it.
-fn itself(tree: &Tree) -> Action {
-    let arguments: Json = read_json(tree.plain().as_bytes(), &Bounds::default()).unwrap();
-    Action {
+/// The call itself, under the pact's own name for it. `None` for a number that readers of doubles would round: such a
+/// call is refused in every form.
+fn itself(tree: &Tree) -> Option<Action> {
+    let arguments: Json = read_json(tree.plain().as_bytes(), &Bounds::default()).ok()?;
+    Some(Action {
         target: Target::Tool(ToolRef::Capability("payments.refund".to_owned())),
         fields: Json::object([("args", arguments)]),
         dialect: Dialect::Http,
-    }
+    })
 }
 
 /// What decides: the ruling, and the clauses behind it.
@@ -155,14 +158,14 @@ fn facts<'a>(agent: &'a AgentId, tier: TrustTier, sunday: bool) -> Facts<'a> {
 
 /// Fills one row of the table.
 fn check(pact: &Pact, tree: &Tree, dice: &mut Dice, facts: &Facts<'_>) -> Result<(), TestCaseError> {
-    let expected = told(&pact::decide(pact, &itself(tree), facts));
+    let expected = itself(tree).map(|action| told(&pact::decide(pact, &action, facts)));
     for form in FORMS {
         let cell = (form.cell)(&Act(tree.clone()), dice);
         CELLS.fetch_add(1, Ordering::Relaxed);
         let read = match cell {
             Cell::Read(actions) => verdict(pact, &actions, facts),
             Cell::Refused(why) => {
-                prop_assert!(!form.is_plain, "{}: refused: {why}", form.name);
+                prop_assert!(!form.is_plain || expected.is_none(), "{}: refused: {why}", form.name);
                 continue;
             }
         };
@@ -173,7 +176,7 @@ fn check(pact: &Pact, tree: &Tree, dice: &mut Dice, facts: &Facts<'_>) -> Result
         if !form.is_plain && read.reason == Some(Reason::NoClause) {
             continue;
         }
-        prop_assert_eq!(told(&read), expected.clone(), "{}: {}", form.name, tree.plain());
+        prop_assert_eq!(Some(told(&read)), expected.clone(), "{}: {}", form.name, tree.plain());
     }
     Ok(())
 }
@@ -212,8 +215,8 @@ fn the_generated_calls_meet_every_clause() {
         let tree = trees().new_tree(&mut runner).unwrap().current();
         for sunday in [false, true] {
             for tier in [TrustTier::Probation, TrustTier::Standard] {
-                let (ruling, clauses) =
-                    told(&pact::decide(&pact, &itself(&tree), &facts(&agent, tier, sunday)));
+                let Some(action) = itself(&tree) else { continue };
+                let (ruling, clauses) = told(&pact::decide(&pact, &action, &facts(&agent, tier, sunday)));
                 seen.extend(clauses.into_iter().map(|clause| format!("{ruling} {clause}")));
             }
         }

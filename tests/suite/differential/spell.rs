@@ -111,7 +111,7 @@ fn number(text: &str, dice: &mut Dice) -> String {
     let exponent = -i64::try_from(fraction.len()).unwrap();
     let e = dice.pick(&["e", "E"]);
     let significant = match all.trim_start_matches('0') {
-        "" => "0",
+        "" => return ["0", "0.0", "0e1", "0.000E-3"][dice.roll(4)].to_owned(),
         rest => rest,
     };
     match dice.roll(5) {
