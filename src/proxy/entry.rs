@@ -121,7 +121,8 @@ impl Entry {
         caller: &Caller,
         head: &Parts,
     ) -> Result<Origin, Answer> {
-        self.find(routes, head).map_err(|wrong| self.misaddressed(proxy, caller, head, wrong))
+        let found = few_fields(head, proxy.bounds.fields_max).and_then(|()| self.find(routes, head));
+        found.map_err(|wrong| self.misaddressed(proxy, caller, head, wrong))
     }
 
     /// Has the addresses in an answer lead back to where the caller came in, as the caller named it. Where every way
@@ -151,13 +152,16 @@ impl Entry {
         caller: &Caller,
         head: &Parts,
     ) -> Result<(String, u16), Answer> {
-        tunnel_end(head).map_err(|wrong| self.misaddressed(proxy, caller, head, wrong))
+        let found = few_fields(head, proxy.bounds.fields_max).and_then(|()| tunnel_end(head));
+        found.map_err(|wrong| self.misaddressed(proxy, caller, head, wrong))
     }
 
     /// Records that a connection ended with something that was no request. The HTTP server has answered it.
     pub(super) fn ended(&self, proxy: &Proxy, how: Ended) {
         let (name, detail) = match how {
-            Ended::Malformed => ("malformed HTTP", "what came is not HTTP, or its head is too large"),
+            Ended::Malformed => {
+                ("malformed HTTP", "what came is not HTTP, breaks its rules, or its head is too large")
+            }
             Ended::SlowHead => ("unfinished HTTP", "the head of a request did not end in time"),
             Ended::Done | Ended::Idle | Ended::Broken => return,
         };
@@ -267,6 +271,15 @@ fn intercepted(
     }
     agree(head, host, port, default)?;
     Ok(routes.by_authority(scheme, host, port, path(head), head.uri.query()))
+}
+
+/// Under HTTP/1.1 the server itself refuses more; HTTP/2 counts bytes alone.
+fn few_fields(head: &Parts, most: usize) -> Result<(), Misaddressed> {
+    if head.headers.len() <= most {
+        return Ok(());
+    }
+    let detail = format!("the head has more than {most} fields");
+    Err(Misaddressed::unreadable(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail))
 }
 
 fn path(head: &Parts) -> &str {

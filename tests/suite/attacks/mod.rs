@@ -12,6 +12,8 @@ mod evidence;
 mod floods;
 /// Calls to Gemini, and what it asks for.
 mod gemini;
+/// Frames of HTTP/2, in orders and numbers that no client sends.
+mod frames;
 /// Where one message ends and the next begins.
 mod framing;
 /// Messages of MCP.
