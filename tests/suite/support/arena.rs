@@ -55,7 +55,12 @@ pub struct Ear {
 impl Ear {
     /// Answers each request with these bytes; closes afterwards where told so.
     pub async fn answering(answer: &'static [u8], closes: bool) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::answering_at(SocketAddr::from(([127, 0, 0, 1], 0)), answer, closes).await
+    }
+
+    /// The same at an address that is known before.
+    pub async fn answering_at(address: SocketAddr, answer: &'static [u8], closes: bool) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let heard: Arc<Mutex<Vec<u8>>> = Arc::default();
         let hearing = Arc::clone(&heard);
@@ -303,6 +308,7 @@ upstreams:
   - {{name: openai, dialect: openai, url: \"http://{ear}/openai\", private: true, credential: {{header: authorization, prefix: \"Bearer \", env: KEY}}}}
   - {{name: claude, dialect: anthropic, url: \"http://{ear}/claude\", private: true}}
   - {{name: shop, dialect: mcp, url: \"http://{ear}/shop\", private: true}}
+  - {{name: peer, dialect: a2a, url: \"http://{ear}/peer\", private: true}}
   - {{name: web, dialect: http, url: \"http://{ear}/web\", private: true}}
 interception: {{authority: ca/}}
 trust: {{fixed: standard}}
