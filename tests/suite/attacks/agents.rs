@@ -1,6 +1,7 @@
 //! Other agents: messages that say more than they show, cards that lead around.
 
 use std::io::Write as _;
+use std::net::SocketAddr;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -32,21 +33,19 @@ async fn facing(answer: &'static [u8]) -> Arena {
 
 /// A sidecar before an agent whose card names its own address.
 async fn with_card(card: impl FnOnce(&str) -> String, coding: Option<fn(&str) -> Vec<u8>>) -> Arena {
-    // Its answer names its address: one that was free a moment ago.
-    let plain = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = plain.local_addr().unwrap();
-    drop(plain);
-    let body = card(&address.to_string());
-    let (body, head) = match coding {
-        Some(coded) => (coded(&body), "content-encoding: gzip\r\n"),
-        None => (body.into_bytes(), ""),
+    let answer = |address: SocketAddr| -> &'static [u8] {
+        let body = card(&address.to_string());
+        let (body, coding) = match coding {
+            Some(coded) => (coded(&body), "content-encoding: gzip\r\n"),
+            None => (body.into_bytes(), ""),
+        };
+        let length = body.len();
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{coding}content-length: {length}\r\n\r\n"
+        );
+        Box::leak([head.into_bytes(), body].concat().into_boxed_slice())
     };
-    let length = body.len();
-    let head = format!(
-        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{head}content-length: {length}\r\n\r\n"
-    );
-    let answer = [head.into_bytes(), body].concat();
-    Arena::built(Ear::answering_at(address, Box::leak(answer.into_boxed_slice()), true).await, PACT, |_| {})
+    Arena::built(Ear::telling(answer, true).await, PACT, |_| {})
 }
 
 fn gzip(text: &str) -> Vec<u8> {

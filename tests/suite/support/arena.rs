@@ -55,13 +55,14 @@ pub struct Ear {
 impl Ear {
     /// Answers each request with these bytes; closes afterwards where told so.
     pub async fn answering(answer: &'static [u8], closes: bool) -> Self {
-        Self::answering_at(SocketAddr::from(([127, 0, 0, 1], 0)), answer, closes).await
+        Self::telling(|_| answer, closes).await
     }
 
-    /// The same at an address that is known before.
-    pub async fn answering_at(address: SocketAddr, answer: &'static [u8], closes: bool) -> Self {
-        let listener = TcpListener::bind(address).await.unwrap();
+    /// The same where the answer depends on the address.
+    pub async fn telling(answer: impl FnOnce(SocketAddr) -> &'static [u8], closes: bool) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        let answer = answer(address);
         let heard: Arc<Mutex<Vec<u8>>> = Arc::default();
         let hearing = Arc::clone(&heard);
         tokio::spawn(async move {
