@@ -5,6 +5,7 @@ mod address;
 mod answer;
 mod anthropic;
 mod bedrock;
+mod betas;
 mod content;
 mod fault;
 mod gemini;
@@ -30,8 +31,8 @@ use crate::domain::{Action, Dialect, HttpTarget, Json, Target, UpstreamName};
 
 pub use address::{AddressError, http_target, normalize_host, normalize_path};
 pub use answer::{
-    AnswerForm, AnswerReader, Expected, Judgement, Listed, Made, Observed, Question, Speech, Step, Unfit,
-    WholeAnswer,
+    AnswerForm, AnswerReader, Expected, Hosted, Judgement, Listed, Made, Observed, Question, Speech, Step,
+    Unfit, WholeAnswer,
 };
 pub use offer::{JsonPath, Offer, PathStep};
 pub use strict_json::read_json;
@@ -48,6 +49,8 @@ pub struct Peer {
     pub provider: String,
     /// The MCP revisions that it accepts; empty means every revision that Pactgate reads.
     pub mcp_versions: Vec<String>,
+    /// The betas of its API that a caller may switch on.
+    pub betas: Vec<String>,
 }
 
 /// A request as plain data.

@@ -48,6 +48,8 @@ pub enum Problem {
     HeaderMismatch,
     /// A protocol revision that is not accepted here.
     ProtocolVersion,
+    /// A beta of the API that the config does not list.
+    Beta,
     /// More messages in one batch than are read.
     BatchTooLong,
     /// A name that people or programs could take for another.
@@ -58,7 +60,7 @@ pub enum Problem {
 
 impl Problem {
     /// Every problem.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Syntax,
         Self::DuplicateKey,
         Self::NotUtf8,
@@ -74,6 +76,7 @@ impl Problem {
         Self::UnexpectedBody,
         Self::HeaderMismatch,
         Self::ProtocolVersion,
+        Self::Beta,
         Self::BatchTooLong,
         Self::Name,
         Self::Address,
@@ -98,6 +101,7 @@ impl Problem {
             Self::UnexpectedBody => "unexpected-body",
             Self::HeaderMismatch => "header-mismatch",
             Self::ProtocolVersion => "protocol-version",
+            Self::Beta => "beta",
             Self::BatchTooLong => "batch-too-long",
             Self::Name => "name",
             Self::Address => "address",
