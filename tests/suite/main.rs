@@ -9,6 +9,8 @@
 
 /// Health, metrics and inspection, over real sockets.
 mod admin;
+/// Calls that a model makes: judged before the agent sees them.
+mod answers;
 /// What an attacker tries, and what comes of it: the right refusal, a record, silence upstream.
 mod attacks;
 /// Requests as they stand on the wire, and what they are read as.
