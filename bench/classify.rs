@@ -59,6 +59,7 @@ fn requests(c: &mut Criterion) {
         ("mcp_300B", Dialect::Mcp, "/mcp", Bytes::from_static(tool.as_bytes())),
         ("chat_2KB", Dialect::OpenAi, "/v1/chat/completions", chat(2 << 10)),
         ("chat_32KB", Dialect::OpenAi, "/v1/chat/completions", chat(32 << 10)),
+        ("messages_32KB", Dialect::Anthropic, "/v1/messages", chat(32 << 10)),
         ("chat_1MB", Dialect::OpenAi, "/v1/chat/completions", chat(1 << 20)),
         ("chat_1MB_one_string", Dialect::OpenAi, "/v1/chat/completions", long.into()),
     ];

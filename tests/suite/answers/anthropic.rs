@@ -76,8 +76,9 @@ fn dechunked(answer: &Answer) -> String {
         if size == 0 {
             return out;
         }
-        out.push_str(&behind[..size]);
-        rest = &behind[size + 2..];
+        let (piece, after) = behind.split_at(size);
+        out.push_str(piece);
+        rest = after.strip_prefix("\r\n").expect("the end of a chunk");
     }
     panic!("the answer broke off: {answer:?}");
 }

@@ -80,7 +80,11 @@ struct Heard {
 
 /// Reads a stream in chunks; a call whose question contains one of `refused` is refused.
 fn hear<'a>(chunks: impl IntoIterator<Item = &'a [u8]>, refused: &[&str]) -> Heard {
-    let form = expected(true).form(200, Some("text/event-stream"), &Bounds::default());
+    hear_as(&expected(true), chunks, refused)
+}
+
+fn hear_as<'a>(expected: &Expected, chunks: impl IntoIterator<Item = &'a [u8]>, refused: &[&str]) -> Heard {
+    let form = expected.form(200, Some("text/event-stream"), &Bounds::default());
     let Ok(AnswerForm::Stream(mut reader)) = form else { panic!("a stream is read as one") };
     let mut heard = Heard { text: String::new(), asked: Vec::new(), cut: None };
     let mut chunks = chunks.into_iter();
@@ -323,6 +327,25 @@ fn what_cannot_be_read_without_doubt_is_cut() {
 #[track_caller]
 fn check_only(text: &str, problem: Problem) {
     assert_eq!(hear([text.as_bytes()], &[]).cut.map(|unfit| unfit.problem), Some(problem), "{text}");
+}
+
+#[test]
+fn the_model_that_answers_is_the_one_that_the_message_names() {
+    let ping = "event: ping\ndata: {\"type\":\"ping\",\"model\":\"claude-sonnet-5\"}\n\n";
+    let other = stream("text").replace("claude-sonnet-5", "claude-opus-5");
+    let heard = hear([ping.as_bytes(), other.as_bytes()], &[]);
+    assert_eq!(heard.asked, ["model claude/claude-opus-5"]);
+    let fallbacks = |others: &[&str]| {
+        let others = others.iter().map(|name| (*name).to_owned()).collect();
+        Expected { others, ..expected(true) }
+    };
+    let handed_over = stream("fallback");
+    let listed = hear_as(&fallbacks(&["claude-haiku-5"]), [handed_over.as_bytes()], &[]);
+    assert!(listed.asked.is_empty(), "it was judged with the request: {listed:?}");
+    let chosen = hear_as(&fallbacks(&["default"]), [handed_over.as_bytes()], &[]);
+    assert_eq!(chosen.asked, ["model claude/claude-haiku-5"], "whoever the provider chose");
+    let dated = stream("text").replace("claude-sonnet-5", "claude-sonnet-5-20260801");
+    assert!(hear([dated.as_bytes()], &[]).asked.is_empty());
 }
 
 #[test]
