@@ -290,7 +290,11 @@ fn read(peer: &Peer, view: &RequestView<'_>, bounds: &Bounds) -> Result<Call, Fa
         || media == Media::Grpc
     {
         let path_and_query = path_and_query(view, &target);
-        let part = Part::opaque(Dialect::Opaque, &target, Reply::Problem);
+        let part = match peer.dialect {
+            Dialect::Http | Dialect::Opaque => Part::connection(&target),
+            // Realtime sessions, gRPC: endpoints of the API like its others.
+            _ => Part::opaque(Dialect::Opaque, &target, Reply::Problem),
+        };
         return Ok(Call {
             parts: vec![part],
             batch: false,
@@ -337,12 +341,21 @@ impl Part {
         }
     }
 
-    /// A request that no reader knows: judged as bytes to a host and port, which a pact has to allow in so many
-    /// words.
+    /// A request to an API that no reader of it knows: judged as bytes to that endpoint, which a pact has to allow in
+    /// so many words.
     fn opaque(dialect: Dialect, target: &HttpTarget, reply: Reply) -> Self {
-        let target = Target::Opaque { host: target.host.clone(), port: target.port };
+        Self { reply, ..Self::unread(dialect, target, Some(target.path.clone())) }
+    }
+
+    /// Bytes to a host and port.
+    fn connection(target: &HttpTarget) -> Self {
+        Self::unread(Dialect::Opaque, target, None)
+    }
+
+    fn unread(dialect: Dialect, target: &HttpTarget, path: Option<String>) -> Self {
+        let target = Target::Opaque { host: target.host.clone(), port: target.port, path };
         let action = Action { target, fields: Json::Object(Vec::new()), dialect };
-        Self { action, reply, coverage: Coverage::Unread, withheld: Vec::new() }
+        Self { action, reply: Reply::Problem, coverage: Coverage::Unread, withheld: Vec::new() }
     }
 }
 

@@ -273,7 +273,7 @@ fn what_is_not_read_is_denied_unless_a_clause_names_it() {
 - {id: prompt, allow: {prompt: 'files/*'}, where: {args.topic: {length_max: 10}}}
 - {id: peer, ask: {agent: billing}}",
     );
-    let opaque = |host: &str, port| action(Target::Opaque { host: host.to_owned(), port }, "{}");
+    let opaque = |host: &str, port| action(Target::Opaque { host: host.to_owned(), port, path: None }, "{}");
     let resource =
         |uri: &str| action(Target::Resource { server: upstream("files"), uri: uri.to_owned() }, "{}");
     let prompt =
@@ -294,6 +294,76 @@ fn what_is_not_read_is_denied_unless_a_clause_names_it() {
     ] {
         assert_eq!(said(&judge(&pact, &action, TrustTier::Standard)), expected, "{}", action.target);
     }
+}
+
+#[test]
+fn an_endpoint_that_is_not_read_is_permitted_by_its_path_alone() {
+    let unread = |path: Option<&str>| {
+        let path = path.map(str::to_owned);
+        action(Target::Opaque { host: "api.openai.com".to_owned(), port: 443, path }, "{}")
+    };
+    let (batches, files) = (unread(Some("/v1/batches")), unread(Some("/v1/files")));
+    let tunnel = unread(None);
+    let whole = "{id: whole, allow: {opaque: '**:*'}}";
+    let one = "{id: one, allow: {opaque: api.openai.com/v1/batches}}";
+    let below = "{id: below, allow: {opaque: 'api.openai.com/v1/**'}}";
+    let asked = "{id: asked, ask: {opaque: api.openai.com}}";
+    let late = "{id: late, allow: {opaque: api.openai.com/v1/batches}, tier: trusted}";
+    let never = "{id: never, deny: {opaque: api.openai.com}, when: action.port == 443}";
+    let not_one = "{id: not-one, deny: {opaque: api.openai.com/v1/batches}, when: action.path != ''}";
+    for (clauses, action, expected) in [
+        (&[whole][..], &batches, "deny opaque []"),
+        (&[whole], &tunnel, "allow - [whole]"),
+        (&[one], &batches, "allow - [one]"),
+        (&[one], &files, "deny opaque []"),
+        (&[one], &tunnel, "deny opaque []"),
+        (&[whole, one], &batches, "allow - [one]"),
+        (&[below], &files, "allow - [below]"),
+        // A question about the host permits nothing at it, and holds for what is permitted.
+        (&[asked], &batches, "deny opaque []"),
+        (&[asked], &tunnel, "ask approval-required [asked]"),
+        (&[asked, one], &batches, "ask approval-required [asked]"),
+        (&[asked, one], &files, "deny opaque []"),
+        (&[asked, late], &batches, "deny tier-too-low [late]"),
+        // A prohibition of the host holds for all of it, and one of an endpoint for what may carry it.
+        (&[below, never], &files, "deny denied [never]"),
+        (&[below, not_one], &batches, "deny denied [not-one]"),
+        (&[below, not_one], &files, "allow - [below]"),
+        (&[whole, not_one], &tunnel, "deny denied [not-one]"),
+    ] {
+        let rows: Vec<_> = clauses.iter().map(|clause| format!("- {clause}")).collect();
+        let pact = pact(&format!("clauses:\n{}", rows.join("\n")));
+        assert_eq!(
+            said(&judge(&pact, action, TrustTier::Standard)),
+            expected,
+            "{clauses:?} {}",
+            action.target
+        );
+        let agent = AgentId::new("refunds-eu").unwrap();
+        let at = Timestamp::parse_rfc3339(WEDNESDAY).unwrap();
+        let facts = Facts { agent: &agent, tier: TrustTier::Standard, at };
+        let explained = explain(&pact, action, &facts);
+        let matching = |c: &&ClauseExplanation| c.matches && Some(c.ruling) == Some(explained.verdict.ruling);
+        let matching: Vec<_> = explained.clauses.iter().filter(matching).map(|c| c.id.clone()).collect();
+        if explained.verdict.reason != Some(Reason::TierTooLow) {
+            assert_eq!(matching, explained.verdict.clauses, "{clauses:?} {explained}");
+        }
+    }
+}
+
+#[test]
+fn a_limit_on_a_host_counts_its_endpoints_too() {
+    let pact = pact(
+        "clauses:
+- {id: one, allow: {opaque: a.example/v1/batches}}
+limits:
+- {id: host, on: {opaque: a.example}, rate: {standard: 1/min}}
+- {id: other, on: {opaque: a.example/v1/files}, rate: {standard: 1/min}}",
+    );
+    let path = Some("/v1/batches".to_owned());
+    let batches = action(Target::Opaque { host: "a.example".to_owned(), port: 443, path }, "{}");
+    let found: Vec<_> = pact.limits_on(&batches).map(|limit| limit.id.to_string()).collect();
+    assert_eq!(found, ["host"]);
 }
 
 #[test]

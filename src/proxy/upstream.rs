@@ -39,7 +39,8 @@ pub(super) fn compose(
         headers.remove(header::TRAILER);
     }
     if !matches!(origin.dialect(), Dialect::Http | Dialect::Opaque) {
-        // The tap reads these answers as they stream.
+        // The tap reads these answers as they stream, and whole.
+        headers.remove(header::RANGE);
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
     let mut request = Request::new(body);

@@ -9,8 +9,10 @@
 
 /// Health, metrics and inspection, over real sockets.
 mod admin;
-/// Calls that a model makes: judged before the agent sees them.
+/// What a model answers: text flows, and what it asks for is judged before the agent sees it.
 mod answers;
+/// A public corpus of agents' tool calls with injected ones mixed in.
+mod agentdojo;
 /// What an attacker tries, and what comes of it: the right refusal, a record, silence upstream.
 mod attacks;
 /// Requests as they stand on the wire, and what they are read as.
@@ -22,6 +24,8 @@ mod clients;
 mod collector;
 /// Records on their way to the collector, and its word on the way back.
 mod delivery;
+/// One action, every form it can take, one answer.
+mod differential;
 /// Inputs saved from fuzz runs, and the corpus cut short and changed, through every parser.
 mod fuzz_corpus;
 /// TLS towards agents: leaves that every client accepts, and names that must agree.

@@ -4,6 +4,7 @@ mod clauses;
 mod constraints;
 mod fields;
 mod limits;
+mod names;
 mod selectors;
 mod tools;
 

@@ -1,5 +1,7 @@
 //! What the stories need: stand-ins for the outside world, an authority they share, real clients.
 
+/// Calls of a public corpus, with injected ones mixed in.
+pub mod agentdojo;
 /// What an attacker plays against: a sidecar in this process.
 pub mod arena;
 /// An authority for one test, and what it certifies.

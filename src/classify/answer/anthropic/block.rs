@@ -118,27 +118,31 @@ impl Block {
         {
             return Question::Model { provider: expected.provider.clone(), model: model.clone() };
         }
-        let input = self.input(pieces);
         match self.role {
-            Role::Call => made::from_text(Dialect::Anthropic, &self.name, &input, bounds),
-            Role::Result(tool) => self.hosted(expected, tool, &input, bounds),
-            _ => self.hosted(expected, &self.name, &input, bounds),
+            Role::Call => self.call(&self.name, pieces, bounds),
+            Role::Result(tool) => self.hosted(expected, tool, pieces, bounds),
+            _ => self.hosted(expected, &self.name, pieces, bounds),
         }
     }
 
-    /// The input as text; a block of a whole message, and of some streams, has it at its start.
-    fn input(&self, pieces: &str) -> String {
+    /// The call with its input; a block of a whole message, and of some streams, has that at its start.
+    fn call(&self, name: &str, pieces: &str, bounds: &Bounds) -> Question {
+        let dialect = Dialect::Anthropic;
         match (&self.input, pieces.trim()) {
-            (Some(input), "") => input.text(),
-            (Some(Json::Object(members)), pieces) if members.is_empty() => pieces.to_owned(),
-            (None, pieces) => pieces.to_owned(),
-            // Two inputs: clients take the one or the other.
-            (Some(input), pieces) => format!("{} {pieces}", input.text()),
+            (Some(input), "") => made::question(dialect, name, Ok(input.clone()), bounds),
+            (None, pieces) => made::from_text(dialect, name, pieces, bounds),
+            (Some(Json::Object(members)), pieces) if members.is_empty() => {
+                made::from_text(dialect, name, pieces, bounds)
+            }
+            _ => {
+                let what = "the input comes twice, and clients take the one or the other";
+                made::question(dialect, name, Err(Fault::new(Problem::Conflict, what)), bounds)
+            }
         }
     }
 
     /// A tool that the provider ran: judged as it was offered, where it was.
-    fn hosted(&self, expected: &Expected, name: &str, input: &str, bounds: &Bounds) -> Question {
+    fn hosted(&self, expected: &Expected, name: &str, pieces: &str, bounds: &Bounds) -> Question {
         let of_server = (self.kind == "mcp_tool_use").then(|| format!("mcp/{}", self.server));
         let known = of_server.as_deref().unwrap_or(name);
         let offered = expected.hosted.iter().find(|offered| offered.name == known);
@@ -155,7 +159,7 @@ impl Block {
             }
             (None, None) => Target::HostedTool { provider: expected.provider.clone(), name: name.to_owned() },
         };
-        match made::from_text(Dialect::Anthropic, name, input, bounds) {
+        match self.call(name, pieces, bounds) {
             Question::Call(Made::Call(call)) => {
                 if let Some(args) = call.fields.member("args") {
                     fields.set("args", args.clone());
