@@ -107,7 +107,7 @@ pub(super) fn read_tool(
         }
         Some(kind) if !is_run_by_caller(&kind) => {
             let names = names_in_answers(&kind, name);
-            let fields = Json::object([("tool", Json::Object(settings.0))]);
+            let fields = Json::object([("definition", Json::Object(settings.0))]);
             let action = action(envelope.hosted(kind), fields);
             envelope.hosted.extend(names.into_iter().map(|name| Hosted { name, action: action.clone() }));
             envelope.offer(reader, Offer { action, at })
@@ -159,7 +159,7 @@ pub(super) fn read_server(
         return Err(reader.fault(Problem::Conflict, "two MCP servers of one name"));
     }
     let target = envelope.hosted(name.clone());
-    let fields = Json::object([("tool", Json::Object(said))]);
+    let fields = Json::object([("definition", Json::Object(said))]);
     let action = Action { target, fields, dialect: form.dialect };
     envelope.hosted.push(Hosted { name, action: action.clone() });
     envelope.offer(reader, Offer { action, at: Some(at) })

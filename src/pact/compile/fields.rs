@@ -59,15 +59,15 @@ const MODEL: &[(&str, FieldType)] = &[
 /// Arguments and query parameters are the callee's own; any name and any type may stand below them.
 const ARGS: (&str, FieldType) = ("args", "object");
 const QUERY: (&str, FieldType) = ("query", "object");
-/// What a request says of a tool that the provider runs: `tool.url` of an MCP server, `tool.max_uses`.
-const TOOL: (&str, FieldType) = ("tool", "object");
+/// What a request says of a tool that the provider runs: `definition.url` of an MCP server, `definition.max_uses`.
+const DEFINITION: (&str, FieldType) = ("definition", "object");
 
 /// The fields an action of that kind can have.
 pub(crate) const fn value_fields(kind: ActionKind) -> &'static [(&'static str, FieldType)] {
     match kind {
         ActionKind::Model => MODEL,
         ActionKind::Tool | ActionKind::Http => &[ARGS, QUERY],
-        ActionKind::HostedTool => &[ARGS, TOOL],
+        ActionKind::HostedTool => &[ARGS, DEFINITION],
         ActionKind::Prompt | ActionKind::Agent => &[ARGS],
         ActionKind::Resource | ActionKind::Opaque | ActionKind::Protocol => &[],
     }

@@ -28,7 +28,7 @@ spec:
       where: {args.amount: {max: 50}}
     - id: our-docs
       allow: {hosted_tool: [anthropic/mcp/docs, anthropic/mcp/docs/search]}
-      where: {tool.url: {eq: \"https://docs.example/mcp\"}}
+      where: {definition.url: {eq: \"https://docs.example/mcp\"}}
     - id: our-files
       allow: {resource: anthropic/file_id/file_ours}
 ";

@@ -35,7 +35,7 @@ fn stream(name: &str) -> String {
 
 fn hosted(name: &str, target: &str, said: Json) -> Hosted {
     let target = Target::HostedTool { provider: "claude".to_owned(), name: target.to_owned() };
-    let fields = Json::object([("tool", said)]);
+    let fields = Json::object([("definition", said)]);
     Hosted { name: name.to_owned(), action: Action { target, fields, dialect: Dialect::Anthropic } }
 }
 
@@ -203,27 +203,27 @@ fn calls_are_asked_with_all_they_say() {
     );
     assert_eq!(
         asked("web_search"),
-        [r#"hosted_tool claude/web_search_20260318 {"args":{"query":"weather NYC today"},"tool":{}}"#]
+        [r#"hosted_tool claude/web_search_20260318 {"args":{"query":"weather NYC today"},"definition":{}}"#]
     );
     assert_eq!(
         asked("mcp"),
         [
-            r#"hosted_tool claude/mcp/docs/search {"args":{"q":"limits"},"tool":{"url":"https://docs.example"}}"#
+            r#"hosted_tool claude/mcp/docs/search {"args":{"q":"limits"},"definition":{"url":"https://docs.example"}}"#
         ]
     );
     assert_eq!(
         asked("code_execution"),
         [
-            r#"hosted_tool claude/code_execution_20260521 {"args":{},"tool":{}}"#,
-            r#"hosted_tool claude/code_execution_20260521 {"args":{"command":"rm -rf /tmp/x"},"tool":{}}"#,
+            r#"hosted_tool claude/code_execution_20260521 {"args":{},"definition":{}}"#,
+            r#"hosted_tool claude/code_execution_20260521 {"args":{"command":"rm -rf /tmp/x"},"definition":{}}"#,
             r#"hosted_tool claude/container_upload {"args":{"file_id":"file_011CNha8iCJcU1wXNR6q4V8w"}}"#,
-            r#"hosted_tool claude/code_execution_20260521 {"args":{"code":"await look()"},"tool":{}}"#,
+            r#"hosted_tool claude/code_execution_20260521 {"args":{"code":"await look()"},"definition":{}}"#,
             r#"tool look {"args":{"order":"A-1"}}"#,
         ]
     );
     assert_eq!(
         asked("paused"),
-        [r#"hosted_tool claude/web_search_20260318 {"args":{"query":"all of it"},"tool":{}}"#]
+        [r#"hosted_tool claude/web_search_20260318 {"args":{"query":"all of it"},"definition":{}}"#]
     );
     assert_eq!(asked("fallback"), ["model claude/claude-haiku-5"]);
 }
@@ -420,7 +420,7 @@ fn a_whole_message_is_judged_block_by_block() {
         asked,
         [
             r#"tool look {"args":{"order":"A-1"}}"#,
-            r#"hosted_tool claude/web_search_20260318 {"args":{"query":"x"},"tool":{}}"#,
+            r#"hosted_tool claude/web_search_20260318 {"args":{"query":"x"},"definition":{}}"#,
             r#"tool refund {"args":{"amount":80.5}}"#,
         ]
     );
