@@ -27,6 +27,7 @@ impl Case {
     pub fn read(dialect: Dialect, file: &[u8]) -> Option<Self> {
         let name = match dialect {
             Dialect::Mcp => Some("payments"),
+            Dialect::A2a => Some("billing"),
             Dialect::Http | Dialect::Opaque => None,
             _ => Some(dialect.name()),
         };
@@ -145,6 +146,7 @@ impl Case {
                 Target::Tool(ToolRef::Mcp { tool, .. }) => messages.iter().any(|message| {
                     message["method"] == "tools/call" && message["params"]["name"] == tool.as_str()
                 }),
+                Target::Agent { skill: Some(skill), .. } => says(&value, skill),
                 _ => true,
             };
             assert!(is_there, "{} is not what another parser reads", part.action.target);
@@ -175,6 +177,16 @@ fn defines(value: &Value, model: &str) -> bool {
             members.get("definition").is_some_and(|tool| tool["model"] == model)
                 || members.values().any(|item| defines(item, model))
         }
+        _ => false,
+    }
+}
+
+/// Whether a string stands anywhere in a value.
+fn says(value: &Value, text: &str) -> bool {
+    match value {
+        Value::String(string) => string == text,
+        Value::Array(items) => items.iter().any(|item| says(item, text)),
+        Value::Object(members) => members.values().any(|item| says(item, text)),
         _ => false,
     }
 }
