@@ -12,6 +12,9 @@ use crate::domain::{Action, Dialect, Family, Json, Target, ToolRef, UpstreamName
 /// Tools that one call puts before a model. The APIs themselves take 128.
 const OFFERS_MAX: usize = 1024;
 
+/// References of one call to what the provider holds.
+const STATES_MAX: usize = 128;
+
 /// Settings at the top of one call.
 const SETTINGS_MAX: usize = 128;
 
@@ -290,17 +293,11 @@ impl Envelope {
         bounds: &Bounds,
     ) -> Result<(), Fault> {
         let id = read_name(reader, bounds)?;
-        self.refer(reader, kind, &id, bounds)
+        self.refer(reader, kind, &id)
     }
 
     /// Notes something that the provider holds, of that kind and name.
-    pub(super) fn refer(
-        &mut self,
-        reader: &Reader<'_>,
-        kind: &str,
-        id: &str,
-        bounds: &Bounds,
-    ) -> Result<(), Fault> {
+    pub(super) fn refer(&mut self, reader: &Reader<'_>, kind: &str, id: &str) -> Result<(), Fault> {
         if id.contains('/') {
             let what = "a `/` in a name that a pact reads as one segment of a path";
             return Err(reader.fault(Problem::Name, what));
@@ -309,7 +306,7 @@ impl Envelope {
         if self.states.contains(&uri) {
             return Ok(());
         }
-        if self.states.len() == bounds.batch {
+        if self.states.len() == STATES_MAX {
             let what = "more references to what the provider holds than are judged in one call";
             return Err(reader.fault(Problem::TooLarge, what));
         }
