@@ -13,6 +13,9 @@ pub enum Program {
     OpenAiPython,
     OpenAiNode,
     AnthropicPython,
+    GeminiPython,
+    /// AWS's client, boto3.
+    BedrockPython,
     /// The present MCP client, which speaks 2026-07-28 and falls back.
     McpPresent,
     /// The MCP client of the revision before, 2025-11-25.
@@ -26,6 +29,8 @@ impl Program {
         let (interpreter, script) = match self {
             Self::OpenAiPython => (python(".venv"), "openai_chat.py"),
             Self::AnthropicPython => (python(".venv"), "anthropic_messages.py"),
+            Self::GeminiPython => (python(".venv"), "gemini_generate.py"),
+            Self::BedrockPython => (python(".venv"), "bedrock_converse.py"),
             Self::McpPresent => (python(".venv"), "mcp_present.py"),
             Self::McpBefore => (python(".venv-before"), "mcp_before.py"),
             Self::Requests => (python(".venv"), "http_requests.py"),
