@@ -5,6 +5,7 @@ use serde_json::Value;
 use tokio::io::AsyncReadExt as _;
 
 use crate::support::arena::{Arena, Ear, KEY, Way, post, request};
+use crate::support::recorded::frames;
 
 const STREAM: &str = include_str!("../../corpus/answers/bedrock/parallel_calls.jsonl");
 const WHOLE: &str = include_str!("../../corpus/answers/bedrock/whole.json");
@@ -32,37 +33,6 @@ spec:
 
 fn pact(tools: &str) -> String {
     PACT.replace("TOOLS", tools)
-}
-
-/// A frame, written as the documentation of Amazon Transcribe's event stream describes it.
-fn frame(event: &str, payload: &str) -> Vec<u8> {
-    let mut headers = Vec::new();
-    for (name, value) in
-        [(":event-type", event), (":content-type", "application/json"), (":message-type", "event")]
-    {
-        headers.push(name.len() as u8);
-        headers.extend_from_slice(name.as_bytes());
-        headers.push(7);
-        headers.extend_from_slice(&(value.len() as u16).to_be_bytes());
-        headers.extend_from_slice(value.as_bytes());
-    }
-    let total = 16 + headers.len() + payload.len();
-    let mut frame = Vec::from((total as u32).to_be_bytes());
-    frame.extend_from_slice(&(headers.len() as u32).to_be_bytes());
-    frame.extend_from_slice(&crc32fast::hash(&frame).to_be_bytes());
-    frame.extend_from_slice(&headers);
-    frame.extend_from_slice(payload.as_bytes());
-    frame.extend_from_slice(&crc32fast::hash(&frame).to_be_bytes());
-    frame
-}
-
-fn frames(lines: &str) -> Vec<u8> {
-    let frame_of = |line: &str| {
-        let event: serde_json::Map<String, Value> = serde_json::from_str(line).unwrap();
-        let (name, payload) = event.into_iter().next().unwrap();
-        frame(&name, &payload.to_string())
-    };
-    lines.lines().flat_map(frame_of).collect()
 }
 
 /// An answer, each byte of it in a chunk of its own.

@@ -62,8 +62,9 @@ fn body(answer: &Answer) -> String {
     let mut out = String::new();
     while let Some((size, behind)) = rest.split_once("\r\n") {
         let size = usize::from_str_radix(size, 16).unwrap();
-        out.push_str(&behind[..size]);
-        rest = behind[size..].strip_prefix("\r\n").unwrap();
+        let (chunk, behind) = behind.split_at(size);
+        out.push_str(chunk);
+        rest = behind.strip_prefix("\r\n").unwrap();
     }
     out
 }

@@ -8,6 +8,8 @@ mod approvals;
 mod curl;
 /// Without a sidecar between.
 mod direct;
+/// Clients of Gemini and Bedrock.
+mod google_and_aws;
 /// Clients of model APIs.
 mod models;
 /// What an operator does at the collector.

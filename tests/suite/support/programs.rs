@@ -15,6 +15,9 @@ pub enum Program {
     AnthropicPython,
     /// The same client, with tools that a model calls.
     AnthropicTools,
+    GeminiPython,
+    /// AWS's client, boto3.
+    BedrockPython,
     /// The present MCP client, which speaks 2026-07-28 and falls back.
     McpPresent,
     /// The MCP client of the revision before, 2025-11-25.
@@ -31,6 +34,8 @@ impl Program {
             Self::OpenAiPython => (python(".venv"), "openai_chat.py"),
             Self::AnthropicPython => (python(".venv"), "anthropic_messages.py"),
             Self::AnthropicTools => (python(".venv"), "anthropic_tools.py"),
+            Self::GeminiPython => (python(".venv"), "gemini_generate.py"),
+            Self::BedrockPython => (python(".venv"), "bedrock_converse.py"),
             Self::McpPresent => (python(".venv"), "mcp_present.py"),
             Self::McpBefore => (python(".venv-before"), "mcp_before.py"),
             Self::A2a => (python(".venv-a2a"), "a2a_client.py"),
