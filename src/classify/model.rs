@@ -9,7 +9,7 @@ use crate::classify::{
 use crate::domain::{Action, Dialect, Family, Json, Target, ToolRef};
 
 /// Tools that one call puts before a model. The APIs themselves take 128.
-const OFFERS_MAX: usize = 1024;
+pub(super) const OFFERS_MAX: usize = 1024;
 
 /// Settings at the top of one call.
 const SETTINGS_MAX: usize = 128;
@@ -76,9 +76,30 @@ pub(super) fn read(
     body: &[u8],
     bounds: &Bounds,
 ) -> Result<Reading, Fault> {
+    read_with(form, peer, extra, body, bounds, &mut |_, _| Ok(false))
+}
+
+/// Reads a member in the API's own way, and says whether it did; whatever it left is read in the common way.
+pub(super) type Own<'o> = &'o mut dyn FnMut(&mut Reader<'_>, &str) -> Result<bool, Fault>;
+
+/// The same, where the API has members that are read in its own way.
+pub(super) fn read_with(
+    form: &Form,
+    peer: &Peer,
+    extra: Option<(&str, Json)>,
+    body: &[u8],
+    bounds: &Bounds,
+    own: Own<'_>,
+) -> Result<Reading, Fault> {
     let mut envelope = Envelope { provider: peer.provider.clone(), ..Envelope::default() };
     let mut reader = Reader::new(body, bounds)?;
-    reader.object(Distinct::InAnyCase, |reader, name| envelope.member(form, reader, name, bounds))?;
+    reader.object(Distinct::InAnyCase, |reader, name| {
+        known_spelling(name, form.judged)?;
+        if own(reader, name)? {
+            return Ok(());
+        }
+        envelope.member(form, reader, name, bounds)
+    })?;
     reader.end()?;
     let Envelope { model, others, offers, mut settings, streamed, .. } = envelope;
     let model = model.ok_or_else(|| {
@@ -120,7 +141,6 @@ impl Envelope {
         name: &str,
         bounds: &Bounds,
     ) -> Result<(), Fault> {
-        known_spelling(name, form.judged)?;
         let kind = reader.kind()?;
         match name {
             "model" => {
@@ -253,7 +273,7 @@ fn read_other(reader: &mut Reader<'_>, bounds: &Bounds) -> Result<Named, Fault> 
     Ok(Named { model, own })
 }
 
-fn read_name(reader: &mut Reader<'_>, bounds: &Bounds) -> Result<String, Fault> {
+pub(super) fn read_name(reader: &mut Reader<'_>, bounds: &Bounds) -> Result<String, Fault> {
     if reader.kind()? != Kind::String {
         return Err(reader.fault(Problem::WrongType, "a name is due here; send a string"));
     }

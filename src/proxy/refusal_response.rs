@@ -64,7 +64,7 @@ pub(super) fn cut_stream(speech: &Speech, failure: &Failure) -> Option<Bytes> {
     let answer = of_failure(failure);
     let (name, body) = match speech {
         Speech::Chat => (None, openai(&answer)),
-        Speech::Responses => {
+        Speech::Responses(_) => {
             let error =
                 json!({"type": "error", "code": answer.code, "message": answer.message, "param": null});
             (Some("error"), error)

@@ -27,8 +27,8 @@ pub enum Speech {
     Unread,
     /// OpenAI's chat completions.
     Chat,
-    /// OpenAI's responses.
-    Responses,
+    /// OpenAI's responses, and who runs the tools that they tell of.
+    Responses(String),
     /// Anthropic's messages.
     Anthropic,
     /// Gemini's `generateContent`.
@@ -101,7 +101,7 @@ impl Speech {
         match self {
             Self::Unread => None,
             Self::Chat => Some(Box::new(chat::Chat::new(bounds))),
-            Self::Responses => responses::script(bounds),
+            Self::Responses(provider) => Some(Box::new(responses::Responses::new(provider, bounds))),
             Self::Anthropic => anthropic::script(bounds),
             Self::Gemini => gemini::script(bounds),
             Self::Bedrock => bedrock::script(bounds),
@@ -114,7 +114,7 @@ impl Speech {
     pub(in crate::classify) fn tidy(&self, body: &mut Json) {
         match self {
             Self::Chat => chat::tidy(body),
-            Self::Responses => responses::tidy(body),
+            Self::Responses(_) => responses::tidy(body),
             Self::Anthropic => anthropic::tidy(body),
             Self::Gemini => gemini::tidy(body),
             Self::Unread | Self::Bedrock | Self::Mcp(_) => {}

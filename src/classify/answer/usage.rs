@@ -10,6 +10,7 @@ use crate::classify::answer::{Observed, Speech};
 static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"usage\""));
 static MODEL: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"model\""));
 static STOP: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"message_stop\""));
+static RESPONSE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"response\""));
 
 /// What was read so far.
 #[derive(Debug)]
@@ -24,17 +25,18 @@ pub(super) struct Report {
     ended: bool,
 }
 
-/// An OpenAI chunk or response, or an Anthropic event or message.
+/// A chunk or event of one of OpenAI's APIs or its whole response, or an Anthropic event or message.
 #[derive(Deserialize)]
 struct Said {
     #[serde(rename = "type")]
     kind: Option<String>,
     model: Option<String>,
     usage: Option<Usage>,
+    #[serde(alias = "response")]
     message: Option<Message>,
 }
 
-/// The message inside Anthropic's `message_start`.
+/// The message inside Anthropic's `message_start`, the response inside an event of OpenAI's.
 #[derive(Deserialize)]
 struct Message {
     model: Option<String>,
@@ -74,11 +76,21 @@ impl Report {
         }
         let says_usage = USAGE.find(data).is_some_and(|at| !is_null_behind(data, at + USAGE.needle().len()));
         let says_model = self.model.is_none() && MODEL.find(data).is_some();
-        let says_stop = !is_openai && STOP.find(data).is_some();
+        let says_stop = match self.speech {
+            Speech::Chat => false,
+            Speech::Responses(_) => RESPONSE.find(data).is_some(),
+            _ => STOP.find(data).is_some(),
+        };
         if (says_usage || says_model || says_stop)
             && let Ok(said) = serde_json::from_slice::<Said>(data)
         {
-            self.ended |= !is_openai && said.kind.as_deref() == Some("message_stop");
+            self.ended |= match (&self.speech, said.kind.as_deref()) {
+                (Speech::Chat, _) => false,
+                (Speech::Responses(_), kind) => {
+                    matches!(kind, Some("response.completed" | "response.incomplete" | "response.failed"))
+                }
+                (_, kind) => kind == Some("message_stop"),
+            };
             self.hear(said);
         }
     }

@@ -50,7 +50,7 @@ impl WholeAnswer {
         let mut questions = match &speech {
             Speech::Unread => Vec::new(),
             Speech::Chat => chat::questions(&tree, bounds)?,
-            Speech::Responses => responses::questions(&tree, bounds)?,
+            Speech::Responses(provider) => responses::questions(provider, &tree, bounds)?,
             Speech::Anthropic => anthropic::questions(&tree, bounds)?,
             Speech::Gemini => gemini::questions(&tree, bounds)?,
             Speech::Bedrock => bedrock::questions(&tree, bounds)?,
@@ -94,7 +94,7 @@ impl WholeAnswer {
         }
         match &speech {
             Speech::Chat => chat::rewrite(&mut tree, &edits)?,
-            Speech::Responses => responses::rewrite(&mut tree, &edits)?,
+            Speech::Responses(_) => responses::rewrite(&mut tree, &edits)?,
             Speech::Anthropic => anthropic::rewrite(&mut tree, &edits)?,
             Speech::Gemini => gemini::rewrite(&mut tree, &edits)?,
             Speech::Bedrock => bedrock::rewrite(&mut tree, &edits)?,
