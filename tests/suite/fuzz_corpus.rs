@@ -103,7 +103,9 @@ fn replay(target: &str, input: &[u8]) {
             return;
         }
         "usage_tap" => {
-            for speech in [Speech::Chat, Speech::Responses, Speech::Anthropic, Speech::Gemini] {
+            for speech in
+                [Speech::Chat, Speech::Responses("openai".to_owned()), Speech::Anthropic, Speech::Gemini]
+            {
                 released(speech, input, 3);
             }
             return;

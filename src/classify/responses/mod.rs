@@ -5,10 +5,10 @@ mod references;
 mod tools;
 
 use crate::classify::fault::Fault;
-use crate::classify::model::{self, Form};
+use crate::classify::model::{self, Form, Settings};
 use crate::classify::strict_json::{Kind, Reader};
 use crate::classify::{
-    Bounds, Coverage, Expected, JsonPath, Offer, Part, PathStep, Peer, Problem, Reading, Reply, Speech,
+    Bounds, Coverage, JsonPath, Offer, Part, PathStep, Peer, Problem, Reading, Reply, Speech,
 };
 use crate::domain::{Action, Dialect, Json, Target};
 
@@ -22,6 +22,8 @@ const FORM: Form = Form {
         "fallbacks",
         "stream",
         "max_output_tokens",
+        "max_tokens",
+        "max_completion_tokens",
         "max_tool_calls",
         "temperature",
         "top_p",
@@ -36,7 +38,7 @@ const FORM: Form = Form {
     conversation: &["instructions"],
     hosted: &[],
     is_run_by_caller: |kind| matches!(kind, "function" | "custom"),
-    settle: |_| Ok(()),
+    settle: settle_token_bound,
 };
 
 /// Members that hold more than a scalar, and that no tool, no state and no other model can stand in. A container of
@@ -83,7 +85,7 @@ pub(super) fn read(peer: &Peer, counts: bool, body: &[u8], bounds: &Bounds) -> R
     }
     reading.expected.speech = Speech::Responses(peer.provider.clone());
     if counts {
-        reading.expected = Expected::unread();
+        reading.expected.model = None;
     }
     Ok(reading)
 }
@@ -129,6 +131,22 @@ impl Found<'_> {
         self.offers.push(Offer { action: Action { target, fields, dialect: FORM.dialect }, at });
         Ok(())
     }
+}
+
+/// `max_output_tokens` bounds what `max_tokens` and `max_completion_tokens` bound in chat. A pact may speak of any of
+/// them. One of the others alone bounds nothing here, so it is not taken for a bound.
+fn settle_token_bound(settings: &mut Settings) -> Result<(), Fault> {
+    let bound = settings.value("max_output_tokens").cloned();
+    for name in ["max_tokens", "max_completion_tokens"] {
+        if settings.value(name).is_some_and(|other| Some(other) != bound.as_ref()) {
+            let what = "this API bounds its answers by `max_output_tokens`; send that alone";
+            return Err(Fault::new(Problem::Conflict, what).under_member(name));
+        }
+        if let Some(bound) = &bound {
+            settings.set(name, bound.clone());
+        }
+    }
+    Ok(())
 }
 
 /// `<namespace>.<name>`. A top-level function that is loaded late has its own name for a namespace.

@@ -216,7 +216,7 @@ fn a_call_that_is_cut_short_is_never_shown() {
 fn a_stream_that_contradicts_itself_is_cut() {
     let swaps = [
         // The whole says something else than the pieces.
-        (r#""delta":"{\"order\"""#, r#""delta":"{\"odder\"""#),
+        (r#""delta":"{\"order""#, r#""delta":"{\"odder""#),
         (
             r#""output_index":2,"arguments":"{\"order\":\"A-7731\"}""#,
             r#""output_index":2,"arguments":"{\"order\":\"B-7731\"}""#,
