@@ -65,9 +65,14 @@ pub(super) fn cut_stream(speech: &Speech, failure: &Failure) -> Option<Bytes> {
     let (name, body) = match speech {
         Speech::Chat => (None, openai(&answer)),
         Speech::Responses(_) => {
+            let mut event = openai(&answer);
             let error =
                 json!({"type": "error", "code": answer.code, "message": answer.message, "param": null});
-            (Some("error"), error)
+            // The API tells an error at the top of its event; its official clients raise what stands under `error`.
+            if let (Value::Object(event), Value::Object(error)) = (&mut event, error) {
+                event.extend(error);
+            }
+            (Some("error"), event)
         }
         Speech::Anthropic => (Some("error"), anthropic(&answer)),
         Speech::Gemini => (None, google(&answer)),

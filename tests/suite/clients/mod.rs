@@ -1,5 +1,7 @@
 //! Real clients, unmodified: first against the stand-ins alone, then with the sidecar between.
 
+/// Answers that hold tool calls.
+mod answers;
 /// Calls that wait for a person.
 mod approvals;
 /// curl, for whatever speaks plain HTTP.

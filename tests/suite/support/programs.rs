@@ -12,6 +12,9 @@ use serde_json::Value;
 pub enum Program {
     OpenAiPython,
     OpenAiNode,
+    /// The same, for answers that hold tool calls.
+    OpenAiPythonAnswers,
+    OpenAiNodeAnswers,
     AnthropicPython,
     /// The present MCP client, which speaks 2026-07-28 and falls back.
     McpPresent,
@@ -30,6 +33,8 @@ impl Program {
             Self::McpBefore => (python(".venv-before"), "mcp_before.py"),
             Self::Requests => (python(".venv"), "http_requests.py"),
             Self::OpenAiNode => (node(), "openai_chat.mjs"),
+            Self::OpenAiPythonAnswers => (python(".venv"), "openai_answers.py"),
+            Self::OpenAiNodeAnswers => (node(), "openai_answers.mjs"),
         };
         let mut command = Command::new(interpreter);
         command.arg(folder().join(script));
