@@ -80,7 +80,7 @@ pub(super) fn read(
         content::demand_json(view.headers)?;
     }
     let part = match endpoint {
-        Some(Endpoint::Chat) => return model::read(&FORM, peer, None, body, bounds),
+        Some(Endpoint::Chat) => return responses::read_chat(&FORM, peer, body, bounds),
         Some(Endpoint::Responses) => return responses::read(peer, false, body, bounds),
         Some(Endpoint::ResponseTokens) => return responses::read(peer, true, body, bounds),
         Some(Endpoint::Completions) => return model::read(&COMPLETIONS, peer, None, body, bounds),

@@ -2,9 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{
-    AnswerForm, AnswerReader, Expected, Judgement, Made, Observed, Question, Speech, Step, Unfit,
-};
+use super::{AnswerForm, AnswerReader, Expected, Judgement, Made, Observed, Question, Speech, Step, Unfit};
 use crate::classify::Bounds;
 
 /// What came of a stream.

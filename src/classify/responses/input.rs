@@ -67,6 +67,34 @@ impl Found<'_> {
         }
     }
 
+    /// `messages` of chat: files by id, and what a model said aloud before.
+    pub(super) fn messages(&mut self, reader: &mut Reader<'_>) -> Result<(), Fault> {
+        reader.array(|reader, _| match reader.kind()? {
+            Kind::Object => reader.object(Distinct::Exactly, |reader, name| {
+                known_spelling(name, &["content", "audio"])?;
+                match (name, reader.kind()?) {
+                    ("content", Kind::Array) => reader.array(|reader, _| self.part(reader)),
+                    ("audio", Kind::Object) => self.reference_object(reader, name),
+                    _ => reader.skip(),
+                }
+            }),
+            _ => reader.skip(),
+        })
+    }
+
+    fn part(&mut self, reader: &mut Reader<'_>) -> Result<(), Fault> {
+        if reader.kind()? != Kind::Object {
+            return reader.skip();
+        }
+        reader.object(Distinct::Exactly, |reader, name| {
+            known_spelling(name, &["file"])?;
+            match (name, reader.kind()?) {
+                ("file", Kind::Object) => self.content(reader),
+                _ => reader.skip(),
+            }
+        })
+    }
+
     fn item(&mut self, reader: &mut Reader<'_>, index: usize) -> Result<(), Fault> {
         let item = self.item_members(reader)?;
         match item.kind.as_deref() {

@@ -69,20 +69,10 @@ struct Found<'b> {
 
 /// Reads a call. `counts` where only its tokens are counted, so that no model answers.
 pub(super) fn read(peer: &Peer, counts: bool, body: &[u8], bounds: &Bounds) -> Result<Reading, Fault> {
-    let mut found =
-        Found { bounds, provider: peer.provider.clone(), offers: Vec::new(), further: Vec::new() };
-    let mut reading = model::read_with(&FORM, peer, None, body, bounds, &mut |reader, name| {
-        found.member(reader, name)
-    })?;
-    let Found { offers, further, .. } = found;
-    reading.offers.extend(offers);
-    for (target, fields) in further {
-        let action = Action { target, fields, dialect: FORM.dialect };
-        if reading.parts.iter().all(|known| known.action != action) {
-            let (reply, coverage) = (FORM.reply, Coverage::Envelope);
-            reading.parts.push(Part { action, reply, coverage, withheld: Vec::new() });
-        }
-    }
+    let mut found = Found::new(peer, bounds);
+    let reading =
+        model::read_with(&FORM, peer, None, body, bounds, &mut |reader, name| found.member(reader, name));
+    let mut reading = found.join(reading?);
     reading.expected.speech = Speech::Responses(peer.provider.clone());
     if counts {
         reading.expected.model = None;
@@ -90,7 +80,37 @@ pub(super) fn read(peer: &Peer, counts: bool, body: &[u8], bounds: &Bounds) -> R
     Ok(reading)
 }
 
-impl Found<'_> {
+/// Reads a call to chat completions, whose messages may refer to state at the provider as well.
+pub(super) fn read_chat(form: &Form, peer: &Peer, body: &[u8], bounds: &Bounds) -> Result<Reading, Fault> {
+    let mut found = Found::new(peer, bounds);
+    let reading = model::read_with(form, peer, None, body, bounds, &mut |reader, name| {
+        if (name, reader.kind()?) != ("messages", Kind::Array) {
+            return Ok(false);
+        }
+        found.messages(reader)?;
+        Ok(true)
+    });
+    Ok(found.join(reading?))
+}
+
+impl<'b> Found<'b> {
+    fn new(peer: &Peer, bounds: &'b Bounds) -> Self {
+        Self { bounds, provider: peer.provider.clone(), offers: Vec::new(), further: Vec::new() }
+    }
+
+    /// Adds what was found to what was read.
+    fn join(self, mut reading: Reading) -> Reading {
+        reading.offers.extend(self.offers);
+        for (target, fields) in self.further {
+            let action = Action { target, fields, dialect: FORM.dialect };
+            if reading.parts.iter().all(|known| known.action != action) {
+                let (reply, coverage) = (FORM.reply, Coverage::Envelope);
+                reading.parts.push(Part { action, reply, coverage, withheld: Vec::new() });
+            }
+        }
+        reading
+    }
+
     /// Reads a member at the top that is no setting; `false` where it is one.
     fn member(&mut self, reader: &mut Reader<'_>, name: &str) -> Result<bool, Fault> {
         let kind = reader.kind()?;

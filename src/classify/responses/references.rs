@@ -25,12 +25,7 @@ impl Found<'_> {
         self.further(reader, target, Json::Object(Vec::new()))
     }
 
-    pub(super) fn further(
-        &mut self,
-        reader: &Reader<'_>,
-        target: Target,
-        fields: Json,
-    ) -> Result<(), Fault> {
+    pub(super) fn further(&mut self, reader: &Reader<'_>, target: Target, fields: Json) -> Result<(), Fault> {
         if self.further.len() == FURTHER_MAX {
             return Err(reader.fault(Problem::TooLarge, "more references than are judged in one call"));
         }

@@ -16,6 +16,8 @@ mod mcp;
 mod models;
 /// Names and addresses.
 mod names;
+/// Tools and state of the provider's, in a call to OpenAI's responses.
+mod provider_state;
 /// Upstreams that attack the agent, or help it.
 mod responses;
 /// Credentials, on both sides.

@@ -170,4 +170,3 @@ pub(super) fn whole_number(value: &Json) -> Option<u64> {
         _ => None,
     }
 }
-

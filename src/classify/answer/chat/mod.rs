@@ -310,4 +310,3 @@ fn chunk(frame: &Json, choice: Json) -> Bytes {
     chunk.set("choices", Json::Array(vec![choice]));
     write(None, &chunk.text())
 }
-

@@ -102,7 +102,10 @@ fn some_of_several_calls_are_refused() {
     let names: Vec<_> = calls.iter().map(|call| (&call["index"], &call["id"], &call["type"])).collect();
     assert_eq!(
         names,
-        [(&json!(0), &json!("call_a"), &json!("function")), (&json!(1), &json!("call_c"), &json!("function"))]
+        [
+            (&json!(0), &json!("call_a"), &json!("function")),
+            (&json!(1), &json!("call_c"), &json!("function"))
+        ]
     );
     assert_eq!(calls[0]["function"]["arguments"], r#"{"order":"A-7731","amount":80.50}"#);
 
@@ -161,7 +164,10 @@ fn a_stream_that_can_be_read_in_two_ways_is_cut() {
         (r#"[{"index":1,"function":{"arguments""#, r#"[{"index":1,"custom":{"input""#),
         (r#"[{"index":1,"function":{"arguments""#, r#"[{"index":1,"Function":{"arguments""#),
         (r#"[{"index":1,"function":{"arguments""#, r#"[{"index":1,"function":{"Arguments""#),
-        (r#"[{"index":1,"function":{"arguments""#, r#"[{"index":1,"function":{"name":"a","name":"b","arguments""#),
+        (
+            r#"[{"index":1,"function":{"arguments""#,
+            r#"[{"index":1,"function":{"name":"a","name":"b","arguments""#,
+        ),
         (r#"[{"index":1,"function""#, r#"[{"function""#),
         (r#"[{"index":1,"function""#, r#"[{"index":-1,"function""#),
         (r#"[{"index":1,"function""#, r#"[{"index":0,"function""#),
@@ -172,7 +178,10 @@ fn a_stream_that_can_be_read_in_two_ways_is_cut() {
         (r#""finish_reason":"tool_calls""#, r#""finish_reason":null"#),
         (r#""choices":[{"index":0,"delta":{"tool_calls""#, r#""choices":[{"delta":{"tool_calls""#),
         (r#""choices":[]"#, r#""choices":{}"#),
-        (r#""choices":[]"#, r#""choices":[{"index":0,"delta":{"tool_calls":[{"index":3,"function":{"name":"x"}}]}}]"#),
+        (
+            r#""choices":[]"#,
+            r#""choices":[{"index":0,"delta":{"tool_calls":[{"index":3,"function":{"name":"x"}}]}}]"#,
+        ),
         (r#""choices":[]"#, r#""choices":[{"index":0,"message":{"tool_calls":[]}}]"#),
     ];
     for (from, to) in swaps {
@@ -200,9 +209,7 @@ fn whole(body: &Value, refused: &[&str]) -> Result<(Value, Vec<String>), Problem
 #[test]
 fn a_whole_answer_is_judged_as_a_stream_is() {
     let call = |name: &str, id: &str| json!({"id": id, "type": "function", "function": {"name": name, "arguments": "{}"}});
-    let answer = |message: Value, reason: &str| {
-        json!({"id": "c", "choices": [{"index": 0, "message": message, "finish_reason": reason}]})
-    };
+    let answer = |message: Value, reason: &str| json!({"id": "c", "choices": [{"index": 0, "message": message, "finish_reason": reason}]});
     let both = answer(
         json!({"role": "assistant", "content": null, "tool_calls": [call("refund", "a"), call("delete", "b")]}),
         "tool_calls",
@@ -215,7 +222,8 @@ fn a_whole_answer_is_judged_as_a_stream_is() {
     let (told, _) = whole(&both, &["refund", "delete"]).unwrap();
     assert_eq!(told, answer(json!({"role": "assistant", "content": "No: refund\n\nNo: delete"}), "stop"));
 
-    let legacy = json!({"role": "assistant", "content": "So.", "function_call": {"name": "refund", "arguments": "{"}});
+    let legacy =
+        json!({"role": "assistant", "content": "So.", "function_call": {"name": "refund", "arguments": "{"}});
     let (told, asked) = whole(&answer(legacy, "function_call"), &[]).unwrap();
     assert!(asked[0].starts_with("unreadable"));
     assert_eq!(told, answer(json!({"role": "assistant", "content": "So.\n\nNo: unreadable"}), "stop"));
@@ -254,7 +262,8 @@ fn a_choice_of_a_tool_that_is_gone_goes_with_it() {
         json!({"tools": [tool("a")], "tool_choice": tool("b")}),
         json!({"tools": [tool("a")], "tool_choice": "auto"}),
     );
-    let allowed = |tools: Value| json!({"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": tools}});
+    let allowed =
+        |tools: Value| json!({"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": tools}});
     check(
         json!({"tools": [tool("a")], "tool_choice": allowed(json!([tool("a"), tool("b")]))}),
         json!({"tools": [tool("a")], "tool_choice": allowed(json!([tool("a")]))}),

@@ -36,7 +36,9 @@ fn messages(answer: &Json) -> Result<Vec<&Json>, Fault> {
         if choice.member("delta").is_some_and(|delta| *delta != Json::Null) {
             return Err(Fault::new(Problem::Conflict, "a piece of a stream in a whole answer"));
         }
-        let Some(message) = choice.member("message").filter(|message| **message != Json::Null) else { continue };
+        let Some(message) = choice.member("message").filter(|message| **message != Json::Null) else {
+            continue;
+        };
         distinct(message, &MESSAGE)?;
         messages.push(message);
     }

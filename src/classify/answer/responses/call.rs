@@ -114,7 +114,10 @@ impl Call {
             let is_same = |text: &str| said == Some(text);
             let added_up = piece.text.is_empty() || is_same(&piece.text);
             if !added_up || !piece.whole.as_deref().is_none_or(is_same) {
-                return Err(Fault::new(Problem::Conflict, "the pieces of a tool call do not make up its whole"));
+                return Err(Fault::new(
+                    Problem::Conflict,
+                    "the pieces of a tool call do not make up its whole",
+                ));
             }
         }
         Ok(())

@@ -7,7 +7,7 @@ use crate::classify::names::check_name;
 use crate::classify::responses::{hosted_name, qualified, server_name};
 use crate::classify::strict_json::{Reader, known_spelling};
 use crate::classify::{Bounds, Problem};
-use crate::domain::{Action, Decimal, Dialect, Json, Target};
+use crate::domain::{Action, Decimal, Dialect, Digest, Json, Target};
 
 /// Types of items that call nothing: what was said, and what came of calls.
 const SAID: [&str; 14] = [
@@ -70,23 +70,26 @@ pub(super) struct Act {
     kind: String,
     id: Option<String>,
     call_id: Option<String>,
-    action: Option<Action>,
+    /// Digest of what it asks for: what a hostile answer makes us keep of each call has to be small.
+    asked: Option<Digest>,
 }
 
 impl Act {
     /// What an item calls, given the question that it raised.
     pub(super) fn of(item: &Json, question: &Question) -> Result<Self, Fault> {
-        let action = match question {
-            Question::Call(Made::Call(action)) => Some(action.clone()),
+        let asked = match question {
+            Question::Call(Made::Call(Action { target, fields, .. })) => {
+                Some(Digest::of(format!("{target} {}", fields.canonical()).as_bytes()))
+            }
             _ => None,
         };
-        Ok(Self { action, ..Self::named(item)? })
+        Ok(Self { asked, ..Self::named(item)? })
     }
 
     /// The item by its names alone.
     pub(super) fn named(item: &Json) -> Result<Self, Fault> {
         let named = |name: &str| item.member(name).and_then(Json::as_str).map(str::to_owned);
-        Ok(Self { kind: kind(item)?.to_owned(), id: named("id"), call_id: named("call_id"), action: None })
+        Ok(Self { kind: kind(item)?.to_owned(), id: named("id"), call_id: named("call_id"), asked: None })
     }
 
     /// Whether the other one has the same names.
@@ -137,12 +140,19 @@ pub(super) fn question(provider: &str, item: &Json, bounds: &Bounds) -> Result<Q
         "tool_search_call" if text("execution") == "client" => Ok(run_here("tool_search", settings(item))),
         "mcp_call" | "mcp_approval_request" | "mcp_list_tools" => server(provider, item, bounds),
         "program" => Ok(hosted(provider, "programmatic_tool_calling".to_owned(), settings(item))),
-        "web_search_call" | "file_search_call" | "code_interpreter_call" | "image_generation_call"
-        | "shell_call" | "tool_search_call" => {
+        "web_search_call"
+        | "file_search_call"
+        | "code_interpreter_call"
+        | "image_generation_call"
+        | "shell_call"
+        | "tool_search_call" => {
             let name = hosted_name(kind.strip_suffix("_call").unwrap_or(kind));
             Ok(hosted(provider, name.to_owned(), settings(item)))
         }
-        _ => Err(Fault::new(Problem::WrongType, "an item of a type that is not read here").under_member("type")),
+        _ => {
+            Err(Fault::new(Problem::WrongType, "an item of a type that is not read here")
+                .under_member("type"))
+        }
     };
     Ok(asked.unwrap_or_else(|fault| {
         Question::Call(Made::Unreadable {
@@ -246,16 +256,17 @@ pub(super) fn events(message: &Json, index: i64, first: Option<i64>) -> Vec<(&'s
         ("response.content_part.done", with(vec![("part", part(text))])),
         ("response.output_item.done", vec![("item", message.clone())]),
     ];
-    let numbered = |(place, (kind, members)): (usize, (&'static str, Vec<(&'static str, Json)>))| {
+    let mut events = Vec::with_capacity(told.len());
+    for (place, (kind, members)) in told.into_iter().enumerate() {
         let mut event = Json::object([("type", Json::text_of(kind))]);
         if let Some(first) = first {
             event.set("sequence_number", number(first.saturating_add(i64::try_from(place).unwrap_or(0))));
         }
         event.set("output_index", number(index));
         members.into_iter().for_each(|(name, value)| event.set(name, value));
-        (kind, event)
-    };
-    told.into_iter().enumerate().map(numbered).collect()
+        events.push((kind, event));
+    }
+    events
 }
 
 /// Refuses names that some client could take for those that are judged.

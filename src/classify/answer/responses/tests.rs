@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::classify::answer::trial::{at_once, cut, data, judged, play};
 use crate::classify::answer::{Expected, Speech, WholeAnswer};
+use crate::classify::strict_json::Reader;
 use crate::classify::{Bounds, Problem};
 
 const PARALLEL: &str = include_str!("../../../../tests/corpus/answers/openai/responses_parallel_calls.sse");
@@ -138,19 +139,40 @@ fn every_kind_of_call_has_a_name() {
     let cases = [
         (json!({"type": "local_shell_call", "action": {"type": "exec", "command": ["ls"]}}), "local_shell {"),
         (json!({"type": "shell_call", "action": {}}), "shell {"),
-        (json!({"type": "shell_call", "action": {}, "environment": {"type": "container_reference"}}), "openai/shell {"),
-        (json!({"type": "apply_patch_call", "operation": {"type": "delete_file", "path": "a"}}), "apply_patch {"),
+        (
+            json!({"type": "shell_call", "action": {}, "environment": {"type": "container_reference"}}),
+            "openai/shell {",
+        ),
+        (
+            json!({"type": "apply_patch_call", "operation": {"type": "delete_file", "path": "a"}}),
+            "apply_patch {",
+        ),
         (json!({"type": "computer_call", "actions": [{"type": "click"}]}), "computer {"),
         (json!({"type": "tool_search_call", "execution": "client", "arguments": {}}), "tool_search {"),
         (json!({"type": "tool_search_call", "execution": "server", "arguments": {}}), "openai/tool_search {"),
-        (json!({"type": "program", "code": "x()"}), r#"openai/programmatic_tool_calling {"args":{"code":"x()"}}"#),
-        (json!({"type": "code_interpreter_call", "code": "1", "container_id": "c"}), "openai/code_interpreter {"),
-        (json!({"type": "image_generation_call", "result": "AAAA"}), r#"openai/image_generation {"args":{}}"#),
+        (
+            json!({"type": "program", "code": "x()"}),
+            r#"openai/programmatic_tool_calling {"args":{"code":"x()"}}"#,
+        ),
+        (
+            json!({"type": "code_interpreter_call", "code": "1", "container_id": "c"}),
+            "openai/code_interpreter {",
+        ),
+        (
+            json!({"type": "image_generation_call", "result": "AAAA"}),
+            r#"openai/image_generation {"args":{}}"#,
+        ),
         (json!({"type": "file_search_call", "queries": ["q"]}), "openai/file_search {"),
-        (json!({"type": "mcp_approval_request", "server_label": "s", "name": "n", "arguments": "{}"}), "openai/mcp/s {"),
+        (
+            json!({"type": "mcp_approval_request", "server_label": "s", "name": "n", "arguments": "{}"}),
+            "openai/mcp/s {",
+        ),
         (json!({"type": "mcp_call", "server_label": "a/b", "name": "n", "arguments": "{}"}), "unreadable "),
         (json!({"type": "mcp_call", "server_label": "s", "name": "n", "arguments": "{"}), "unreadable "),
-        (json!({"type": "function_call", "name": "f", "namespace": "f", "arguments": ""}), r#"f {"args":{}}"#),
+        (
+            json!({"type": "function_call", "name": "f", "namespace": "f", "arguments": ""}),
+            r#"f {"args":{}}"#,
+        ),
         (json!({"type": "function_call", "name": "f", "namespace": "a.b", "arguments": ""}), "unreadable "),
         (json!({"type": "function_call", "name": "f", "arguments": "[1]"}), "unreadable "),
         (json!({"type": "function_call", "name": "f", "arguments": "{\"a\":1,\"a\":2}"}), "unreadable "),
@@ -222,7 +244,10 @@ fn a_stream_that_contradicts_itself_is_cut() {
             r#""output_index":2,"arguments":"{\"order\":\"B-7731\"}""#,
         ),
         // Another name, another number, another kind at the end.
-        (r#""status":"completed","arguments":"{\"order\":\"A-7731\"}","call_id":"call_b""#, r#""status":"completed","arguments":"{\"order\":\"A-7731\"}","call_id":"call_z""#),
+        (
+            r#""status":"completed","arguments":"{\"order\":\"A-7731\"}","call_id":"call_b""#,
+            r#""status":"completed","arguments":"{\"order\":\"A-7731\"}","call_id":"call_z""#,
+        ),
         (r#"data: {"type":"response.output_item.added""#, r#"data: {"type":"response.output_item.done""#),
         (r#""output_index":2,"#, r#""output_index":1,"#),
         (r#""type":"response.completed""#, r#""type":"response.stranger""#),
@@ -302,6 +327,46 @@ fn calls_that_overlap_are_told_apart() {
         let kinds: Vec<_> = end["output"].as_array().unwrap().iter().map(|item| &item["type"]).collect();
         assert_eq!(kinds.iter().filter(|kind| **kind == "function_call").count(), 1, "{kinds:?}");
     }
+}
+
+#[test]
+fn a_request_is_set_right_after_tools_were_taken_out() {
+    let tool = |name: &str| json!({"type": "function", "name": name});
+    let check = |before: Value, after: Value| {
+        let text = before.to_string();
+        let mut body = Reader::new(text.as_bytes(), &Bounds::default()).unwrap().whole().unwrap();
+        super::tidy(&mut body);
+        assert_eq!(serde_json::from_str::<Value>(&body.text()).unwrap(), after, "{before}");
+    };
+    let emptied = json!({"type": "namespace", "name": "n", "tools": []});
+    check(json!({"tools": [], "tool_choice": "required", "input": "x"}), json!({"input": "x"}));
+    check(json!({"tools": [emptied, tool("a")]}), json!({"tools": [tool("a")]}));
+    check(
+        json!({"tools": [emptied], "input": [
+            {"role": "user", "content": "x"},
+            {"type": "additional_tools", "role": "developer", "tools": [emptied]},
+            {"type": "tool_search_output", "call_id": "c", "tools": []},
+        ]}),
+        json!({"input": [
+            {"role": "user", "content": "x"},
+            {"type": "tool_search_output", "call_id": "c", "tools": []},
+        ]}),
+    );
+    check(json!({"tools": [tool("a")], "tool_choice": tool("b")}), json!({"tools": [tool("a")]}));
+    let kept = json!({"tools": [tool("a")], "tool_choice": tool("a")});
+    check(kept.clone(), kept);
+    let in_input = json!({"tool_choice": tool("a"), "input": [
+        {"type": "additional_tools", "role": "developer", "tools": [tool("a")]}]});
+    check(in_input.clone(), in_input);
+    let allowed = |tools: Value| json!({"type": "allowed_tools", "mode": "auto", "tools": tools});
+    check(
+        json!({"tools": [tool("a")], "tool_choice": allowed(json!([tool("a"), {"type": "mcp", "server_label": "s"}]))}),
+        json!({"tools": [tool("a")], "tool_choice": allowed(json!([tool("a")]))}),
+    );
+    check(
+        json!({"tools": [tool("a")], "tool_choice": allowed(json!([tool("b")]))}),
+        json!({"tools": [tool("a")], "tool_choice": "none"}),
+    );
 }
 
 proptest! {
