@@ -19,6 +19,7 @@ mod names;
 mod offer;
 mod openai;
 mod query;
+mod responses;
 mod strict_json;
 mod unreadable;
 

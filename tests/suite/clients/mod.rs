@@ -2,6 +2,8 @@
 
 /// Other agents, by Agent2Agent.
 mod agents;
+/// Answers that hold tool calls.
+mod answers;
 /// Calls that wait for a person.
 mod approvals;
 /// curl, for whatever speaks plain HTTP.

@@ -12,6 +12,9 @@ use serde_json::Value;
 pub enum Program {
     OpenAiPython,
     OpenAiNode,
+    /// The same, for answers that hold tool calls.
+    OpenAiPythonAnswers,
+    OpenAiNodeAnswers,
     AnthropicPython,
     /// The same client, with tools that a model calls.
     AnthropicTools,
@@ -41,6 +44,8 @@ impl Program {
             Self::A2a => (python(".venv-a2a"), "a2a_client.py"),
             Self::Requests => (python(".venv"), "http_requests.py"),
             Self::OpenAiNode => (node(), "openai_chat.mjs"),
+            Self::OpenAiPythonAnswers => (python(".venv"), "openai_answers.py"),
+            Self::OpenAiNodeAnswers => (node(), "openai_answers.mjs"),
         };
         let mut command = Command::new(interpreter);
         command.arg(folder().join(script));
