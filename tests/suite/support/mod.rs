@@ -28,5 +28,7 @@ pub mod programs;
 pub mod prometheus;
 /// The built sidecar as a process of its own.
 pub mod sidecar;
+/// How the APIs of models write answers with tool calls, and what a client reads out of them.
+pub mod speech;
 /// The world outside: a model API and an MCP server.
 pub mod world;
