@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 
 use http::{Method, StatusCode};
 use pactgate::approvals::{Asked, Desk, Said as Answered, Statement};
-use pactgate::domain::{ActionKind, Json, Ruling};
+use pactgate::classify::{Bounds, read_json};
+use pactgate::domain::{ActionKind, Ruling};
 use pactgate::evidence::{Effect, Kind, Record};
 use pactgate::pact::Pact;
 use serde_json::Value;
 
 use crate::agentdojo::{Count, EXPECTED, index, verdict};
-use crate::support::agentdojo::{ModelCall, Run, SUITES, Suite, pact_file};
+use crate::support::agentdojo::{Run, SUITES, Suite, pact_file};
 use crate::support::arena::{Arena, Ear, PATIENCE, Way};
 use crate::support::http::{Connection, request};
 use crate::support::speech::{self, CHAT, Call, Said, Speech};
@@ -48,7 +49,7 @@ fn mixed(suite: &Suite, pact: &Pact, task: &Run, injection: &Run, dice: &mut Dic
             call: Call {
                 id: format!("call_{}", all.len()),
                 name: call.function.clone(),
-                arguments: plain(call),
+                arguments: written(call.args.get()),
             },
             is_injected,
             ruling: verdict(suite, pact, call).ruling,
@@ -57,9 +58,9 @@ fn mixed(suite: &Suite, pact: &Pact, task: &Run, injection: &Run, dice: &mut Dic
     }
 }
 
-/// Arguments written in one manner, so that what arrives can be compared to the byte.
-fn plain(call: &ModelCall) -> String {
-    serde_json::from_str::<Value>(call.args.get()).unwrap().to_string()
+/// JSON written in one manner, so that what arrives can be compared to the byte.
+fn written(json: &str) -> String {
+    serde_json::from_str::<Value>(json).unwrap().to_string()
 }
 
 /// The same numbers in each run.
@@ -259,9 +260,12 @@ async fn attend(desk: Desk, suite: Arc<Suite>) {
 }
 
 fn means(suite: &Suite, asked: &Asked) -> bool {
-    let arguments = asked.question.fields.member("args").cloned().unwrap_or(Json::Null);
+    let arguments = asked.question.fields.member("args");
     let mut calls = suite.tasks.iter().flat_map(|task| &task.calls);
-    calls.any(|call| call.function == asked.question.name && call.arguments() == arguments)
+    calls.any(|call| {
+        let meant = read_json(written(call.args.get()).as_bytes(), &Bounds::default()).unwrap();
+        call.function == asked.question.name && arguments == Some(&meant)
+    })
 }
 
 fn statement(asked: &Asked, yes: bool) -> Statement {
