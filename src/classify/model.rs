@@ -48,6 +48,10 @@ impl Settings {
             None => self.0.push((name.to_owned(), value)),
         }
     }
+
+    pub(super) fn into_fields(self) -> Json {
+        Json::Object(self.0)
+    }
 }
 
 /// A model that a call names, and the settings that hold for it alone.

@@ -1,6 +1,7 @@
 //! Unreadable: a request that is refused because it cannot be read without doubt.
 
 use crate::classify::Reply;
+use crate::domain::Dialect;
 
 /// A request that is refused because it cannot be read, or could be read in two ways.
 #[derive(Clone, Debug)]
@@ -115,12 +116,15 @@ impl Problem {
         }
     }
 
-    /// The JSON-RPC error code of the refusal: the standard's own (JSON-RPC 2.0, section 5.1), or MCP's.
+    /// The JSON-RPC error code of the refusal: the standard's own (JSON-RPC 2.0, section 5.1), or one of MCP's or A2A's,
+    /// whose clients know each error by its number.
     #[must_use]
-    pub const fn json_rpc_code(self) -> i32 {
+    pub const fn json_rpc_code(self, dialect: Dialect) -> i32 {
         match self {
             Self::Syntax | Self::NotUtf8 => -32700,
-            Self::HeaderMismatch => -32020,
+            Self::ProtocolVersion if matches!(dialect, Dialect::A2a) => -32009,
+            Self::ContentType if matches!(dialect, Dialect::A2a) => -32005,
+            Self::HeaderMismatch if !matches!(dialect, Dialect::A2a) => -32020,
             Self::ProtocolVersion => -32022,
             Self::MissingField | Self::WrongType | Self::Name | Self::Number => -32602,
             _ => -32600,

@@ -264,6 +264,109 @@ clauses:
     assert_eq!(said(&suspended), "deny suspended []");
 }
 
+fn peer(peer: &str, skill: Option<&str>, args: &str) -> Action {
+    let target = Target::Agent { peer: peer.to_owned(), skill: skill.map(str::to_owned) };
+    action(target, &format!("{{args: {args}}}"))
+}
+
+#[test]
+fn a_skill_that_the_table_names_is_decided_as_that_capability() {
+    let pact = pact(
+        "tools: {payments.refund: {agent: billing/refund, mcp: bank/payout, function: refund, http: POST pay.example/refunds}}
+clauses:
+- {id: small, allow: {tool: payments.refund}, where: {args.amount: {max: 50}}}
+- {id: large, ask: {tool: payments.refund}, where: {args.amount: {above: 50, max: 500}}}
+- {id: peer, allow: {agent: billing}}
+- {id: bank, allow: {tool: 'bank.*'}}
+- {id: web, allow: {http: '* pay.example/**'}}
+- {id: not-to-eve, deny: {agent: billing}, where: {args.to: {eq: eve}}}",
+    );
+    let http = |args: &str| {
+        let target = HttpTarget {
+            method: "POST".to_owned(),
+            scheme: "https".to_owned(),
+            host: "pay.example".to_owned(),
+            port: 443,
+            path: "/refunds".to_owned(),
+        };
+        action(Target::Http(target), &format!("{{args: {args}}}"))
+    };
+    let function = |args: &str| {
+        action(Target::Tool(ToolRef::Function("refund".to_owned())), &format!("{{args: {args}}}"))
+    };
+    for (args, expected) in [
+        ("{amount: 40, to: ada}", "allow - [small]"),
+        ("{amount: 400, to: ada}", "ask approval-required [large]"),
+        ("{amount: 4000, to: ada}", "deny no-clause []"),
+        ("{to: ada}", "ask approval-required [large]"),
+        ("{amount: '40', to: ada}", "ask approval-required [large]"),
+    ] {
+        let forms =
+            [peer("billing", Some("refund"), args), mcp("bank", "payout", args), function(args), http(args)];
+        for form in &forms {
+            assert_eq!(said(&judge(&pact, form, TrustTier::Standard)), expected, "{} {args}", form.target);
+        }
+    }
+    // Clauses of its own kind still restrain it, and clauses for the peer speak of its other skills.
+    for (action, expected) in [
+        (peer("billing", Some("refund"), "{amount: 40, to: eve}"), "deny denied [not-to-eve]"),
+        (peer("billing", Some("status"), "{to: ada}"), "allow - [peer]"),
+        (peer("billing", None, "{amount: 4000, to: ada}"), "allow - [peer]"),
+        (peer("billing", None, "{}"), "deny denied [not-to-eve]"),
+        (peer("other", Some("refund"), "{amount: 40}"), "deny no-clause []"),
+    ] {
+        assert_eq!(said(&judge(&pact, &action, TrustTier::Standard)), expected, "{}", action.target);
+    }
+}
+
+#[test]
+fn a_clause_for_one_skill_is_not_one_for_the_peer() {
+    let pact = pact(
+        "clauses:
+- {id: one, allow: {agent: billing/status}}
+- {id: any, ask: {agent: 'desk/*'}}
+- {id: whole, allow: {agent: travel}}
+- {id: quiet, deny: {agent: travel}, where: {parts.text: {above: 0}}}",
+    );
+    for (action, expected) in [
+        (peer("billing", Some("status"), "{}"), "allow - [one]"),
+        (peer("billing", Some("refund"), "{}"), "deny no-clause []"),
+        (peer("billing", None, "{}"), "deny no-clause []"),
+        (peer("desk", Some("open"), "{}"), "ask approval-required [any]"),
+        (peer("desk", None, "{}"), "deny no-clause []"),
+        // A prohibition that cannot be evaluated holds.
+        (peer("travel", Some("book"), "{}"), "deny denied [quiet]"),
+    ] {
+        assert_eq!(said(&judge(&pact, &action, TrustTier::Standard)), expected, "{}", action.target);
+    }
+    let target = Target::Agent { peer: "travel".to_owned(), skill: None };
+    let silent = action(target, "{args: {}, parts: {text: 0, data: 1, raw: 0, url: 0}}");
+    assert_eq!(said(&judge(&pact, &silent, TrustTier::Standard)), "allow - [whole]");
+}
+
+#[test]
+fn what_another_agent_needs_is_open_where_something_of_it_is() {
+    let pact = pact(
+        "tools: {payments.refund: {agent: bank/refund}}
+clauses:
+- {id: skill, allow: {agent: billing/status}}
+- {id: whole, ask: {agent: travel}}
+- {id: mapped, allow: {tool: payments.refund}}
+- {id: never, deny: {agent: eve}}",
+    );
+    for (of, expected) in [
+        ("billing", "allow - [skill]"),
+        ("travel", "allow - [whole]"),
+        ("bank", "allow - [mapped]"),
+        ("eve", "deny no-clause []"),
+        ("other", "deny no-clause []"),
+    ] {
+        let (family, method) = (Family::Agent, "GetTask".to_owned());
+        let task = action(Target::Protocol { family, of: of.to_owned(), method }, "{}");
+        assert_eq!(said(&judge(&pact, &task, TrustTier::Standard)), expected, "{of}");
+    }
+}
+
 #[test]
 fn what_is_not_read_is_denied_unless_a_clause_names_it() {
     let pact = pact(
@@ -278,9 +381,7 @@ fn what_is_not_read_is_denied_unless_a_clause_names_it() {
         |uri: &str| action(Target::Resource { server: upstream("files"), uri: uri.to_owned() }, "{}");
     let prompt =
         |fields| action(Target::Prompt { server: upstream("files"), name: "sum".to_owned() }, fields);
-    let peer = |skill: Option<&str>| {
-        action(Target::Agent { peer: "billing".to_owned(), skill: skill.map(str::to_owned) }, "{}")
-    };
+    let peer = |skill: Option<&str>| peer("billing", skill, "{}");
     for (action, expected) in [
         (opaque("pinned.example", 443), "allow - [pinned]"),
         (opaque("pinned.example", 8443), "deny opaque []"),

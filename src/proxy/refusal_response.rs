@@ -6,7 +6,7 @@ use http::{Response, StatusCode};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::classify::{Reply, Speech};
+use crate::classify::{self, Reply, Speech};
 use crate::domain::{DecisionId, Reason};
 use crate::enforce::{Refusal, Refused};
 use crate::net::Body;
@@ -70,8 +70,9 @@ pub(super) fn cut_stream(speech: &Speech, failure: &Failure) -> Option<Bytes> {
             (Some("error"), error)
         }
         Speech::Anthropic => (Some("error"), anthropic(&answer)),
-        Speech::Gemini => (None, google(&answer)),
-        Speech::Bedrock | Speech::Mcp(_) | Speech::Unread => return None,
+        Speech::Gemini(_) => (None, google(&answer)),
+        Speech::Bedrock(_) => return Some(classify::cut_converse(&answer.message)),
+        Speech::Mcp(_) | Speech::AgentCard(_) | Speech::Unread => return None,
     };
     Some(match name {
         Some(name) => format!("event: {name}\ndata: {body}\n\n").into(),
@@ -133,6 +134,7 @@ fn render_one(reply: &Reply, answer: &Answer) -> Response<Body> {
         Reply::OpenAi => respond(answer, answer.status, JSON, &openai(answer)),
         Reply::Anthropic => respond(answer, answer.status, JSON, &anthropic(answer)),
         Reply::Google => respond(answer, answer.status, JSON, &google(answer)),
+        Reply::A2aRest => respond(answer, answer.status, JSON, &a2a_rest(answer)),
         Reply::Aws => aws(answer),
         Reply::McpTool { .. } => respond(answer, tool_status(answer), JSON, &json_rpc(reply, answer)),
         Reply::JsonRpc { .. } => respond(answer, json_rpc_status(answer), JSON, &json_rpc(reply, answer)),
@@ -225,7 +227,7 @@ fn anthropic(answer: &Answer) -> Value {
     })
 }
 
-/// `google.rpc.Status` (<https://google.aip.dev/193>), which Gemini and A2A over REST use.
+/// `google.rpc.Status` (<https://google.aip.dev/193>).
 fn google(answer: &Answer) -> Value {
     let status = match answer.status {
         429 => "RESOURCE_EXHAUSTED",
@@ -247,6 +249,27 @@ fn google(answer: &Answer) -> Value {
             "metadata": {"decision": answer.decision.as_str()},
         }],
     }})
+}
+
+/// A2A 1.0, section 11.6. Its clients show the message where they know the reason, and `UNSUPPORTED_OPERATION` is the
+/// one they know for what is not done here; the status tells that it is a matter of permission.
+fn a2a_rest(answer: &Answer) -> Value {
+    let mut body = google(answer);
+    let known = json!({
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        "reason": match answer.status {
+            400 | 413 | 415 => "INVALID_REQUEST",
+            500.. => "INTERNAL_ERROR",
+            _ => "UNSUPPORTED_OPERATION",
+        },
+        "domain": "a2a-protocol.org",
+        "metadata": {"decision": answer.decision.as_str()},
+    });
+    // Clients look at the first reason alone.
+    if let Some(Value::Array(details)) = body.pointer_mut("/error/details") {
+        details.insert(0, known);
+    }
+    body
 }
 
 /// <https://docs.aws.amazon.com/bedrock/latest/APIReference/CommonErrors.html>: the type stands in a header.

@@ -93,6 +93,7 @@ fn render_reply(reply: &Reply) -> Value {
         Reply::OpenAi => json!("openai"),
         Reply::Anthropic => json!("anthropic"),
         Reply::Google => json!("google"),
+        Reply::A2aRest => json!("a2a_rest"),
         Reply::Aws => json!("aws"),
         Reply::McpTool { id } => json!({"mcp_tool": id.get()}),
         Reply::JsonRpc { id } => json!({"json_rpc": id.get()}),

@@ -3,7 +3,7 @@
 use crate::classify::answer::script::Script;
 use crate::classify::answer::sse::Framing;
 use crate::classify::answer::{
-    AnswerForm, AnswerReader, Unfit, anthropic, bedrock, chat, gemini, mcp, responses,
+    AgentCard, AnswerForm, AnswerReader, Door, Unfit, anthropic, bedrock, chat, gemini, mcp, responses,
 };
 use crate::classify::fault::Fault;
 use crate::classify::{Bounds, Problem};
@@ -31,12 +31,14 @@ pub enum Speech {
     Responses,
     /// Anthropic's messages.
     Anthropic,
-    /// Gemini's `generateContent`.
-    Gemini,
-    /// Bedrock's Converse.
-    Bedrock,
+    /// Gemini's `generateContent`, and who runs the tools that it tells of.
+    Gemini(String),
+    /// Bedrock's Converse, and who runs the tools that it tells of.
+    Bedrock(String),
     /// JSON-RPC messages of an MCP server.
     Mcp(mcp::Exchange),
+    /// The card by which an agent says where it is.
+    AgentCard(AgentCard),
 }
 
 impl Expected {
@@ -44,6 +46,23 @@ impl Expected {
     #[must_use]
     pub const fn unread() -> Self {
         Self { speech: Speech::Unread, streamed: false, model: None }
+    }
+
+    /// Whether the answer may name addresses that lead around the sidecar, unless they are turned into doors of its
+    /// own.
+    #[must_use]
+    pub const fn names_addresses(&self) -> bool {
+        matches!(self.speech, Speech::AgentCard(_))
+    }
+
+    /// Has the addresses in the answer turned into these doors, and taken out where none leads there. Without this
+    /// they stay, for an agent whose every way leads through the sidecar.
+    #[must_use]
+    pub fn through(mut self, doors: Vec<Door>) -> Self {
+        if let Speech::AgentCard(card) = &mut self.speech {
+            card.open(doors);
+        }
+        self
     }
 
     /// In which way the answer at hand is read. `content_type` as the answer gives it.
@@ -57,7 +76,12 @@ impl Expected {
         bounds: &Bounds,
     ) -> Result<AnswerForm, Unfit> {
         let is_success = (200..300).contains(&status);
-        if matches!(self.speech, Speech::Unread) || !is_success {
+        let is_unread = match &self.speech {
+            Speech::Unread => true,
+            Speech::AgentCard(card) => !card.is_rewritten(),
+            _ => false,
+        };
+        if is_unread || !is_success {
             return Ok(AnswerForm::Unread);
         }
         let essence = content_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
@@ -69,8 +93,9 @@ impl Expected {
             Speech::Mcp(_) if is("application/json") => Ok(AnswerForm::Whole),
             // A notification is accepted without a body.
             Speech::Mcp(_) if essence.is_empty() => Ok(AnswerForm::Whole),
-            Speech::Bedrock if self.streamed && is("application/vnd.amazon.eventstream") => stream(),
-            Speech::Bedrock | Speech::Mcp(_) if self.streamed => Err(self.unasked()),
+            Speech::AgentCard(_) if is("application/a2a+json") => Ok(AnswerForm::Whole),
+            Speech::Bedrock(_) if self.streamed && is("application/vnd.amazon.eventstream") => stream(),
+            Speech::Bedrock(_) | Speech::Mcp(_) if self.streamed => Err(self.unasked()),
             _ if self.streamed && is("text/event-stream") => stream(),
             _ if !self.streamed && is("application/json") => Ok(AnswerForm::Whole),
             _ => Err(self.unasked()),
@@ -79,7 +104,7 @@ impl Expected {
 
     fn unasked(&self) -> Unfit {
         let due = match (&self.speech, self.streamed) {
-            (Speech::Bedrock, true) => "`application/vnd.amazon.eventstream`",
+            (Speech::Bedrock(_), true) => "`application/vnd.amazon.eventstream`",
             (_, true) => "`text/event-stream`",
             (Speech::Mcp(_), false) => "`application/json` or `text/event-stream`",
             (_, false) => "`application/json`",
@@ -91,7 +116,7 @@ impl Expected {
 impl Speech {
     pub(super) const fn framing(&self) -> Framing {
         match self {
-            Self::Bedrock => Framing::Frames,
+            Self::Bedrock(_) => Framing::Frames,
             _ => Framing::Lines,
         }
     }
@@ -99,12 +124,12 @@ impl Speech {
     /// How a stream of it is read; `None` where nothing in it is judged.
     pub(super) fn script(&self, bounds: &Bounds) -> Option<Box<dyn Script>> {
         match self {
-            Self::Unread => None,
+            Self::Unread | Self::AgentCard(_) => None,
             Self::Chat => Some(Box::new(chat::Chat::new(bounds))),
             Self::Responses => responses::script(bounds),
             Self::Anthropic => anthropic::script(bounds),
-            Self::Gemini => gemini::script(bounds),
-            Self::Bedrock => bedrock::script(bounds),
+            Self::Gemini(provider) => gemini::script(provider, bounds),
+            Self::Bedrock(provider) => bedrock::script(provider, bounds),
             Self::Mcp(exchange) => mcp::script(exchange, bounds),
         }
     }
@@ -116,8 +141,9 @@ impl Speech {
             Self::Chat => chat::tidy(body),
             Self::Responses => responses::tidy(body),
             Self::Anthropic => anthropic::tidy(body),
-            Self::Gemini => gemini::tidy(body),
-            Self::Unread | Self::Bedrock | Self::Mcp(_) => {}
+            Self::Gemini(_) => gemini::tidy(body),
+            Self::Bedrock(_) => bedrock::tidy(body),
+            Self::Unread | Self::Mcp(_) | Self::AgentCard(_) => {}
         }
     }
 }

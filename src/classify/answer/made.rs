@@ -59,3 +59,20 @@ fn read(arguments: &str, bounds: &Bounds) -> Result<Json, Fault> {
         _ => Err(Fault::new(Problem::WrongType, "the arguments of a call are an object")),
     }
 }
+
+/// A call of a tool that the provider runs, seen in its answer.
+pub(super) fn hosted_from_text(
+    dialect: Dialect,
+    provider: &str,
+    name: &str,
+    arguments: &str,
+    bounds: &Bounds,
+) -> Question {
+    match from_text(dialect, name, arguments, bounds) {
+        Question::Call(Made::Call(action)) => {
+            let target = Target::HostedTool { provider: provider.to_owned(), name: name.to_owned() };
+            Question::Call(Made::Call(Action { target, ..action }))
+        }
+        unreadable => unreadable,
+    }
+}

@@ -6,8 +6,10 @@
 
 mod anthropic;
 mod bedrock;
+pub(in crate::classify) mod card;
 mod chat;
 mod expected;
+mod frames;
 mod gemini;
 mod made;
 pub(in crate::classify) mod mcp;
@@ -27,6 +29,8 @@ use script::{Output, Script};
 use sse::Events;
 use usage::Report;
 
+pub use bedrock::cut_converse;
+pub use card::{AgentCard, Door};
 pub use expected::{Expected, Speech};
 pub use script::{Judgement, Listed, Made, Question};
 pub use whole::WholeAnswer;

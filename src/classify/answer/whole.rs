@@ -48,12 +48,12 @@ impl WholeAnswer {
         let mut report = Report::new(speech.clone(), bounds.name_bytes);
         report.whole(&body);
         let mut questions = match &speech {
-            Speech::Unread => Vec::new(),
+            Speech::Unread | Speech::AgentCard(_) => Vec::new(),
             Speech::Chat => chat::questions(&tree, bounds)?,
             Speech::Responses => responses::questions(&tree, bounds)?,
             Speech::Anthropic => anthropic::questions(&tree, bounds)?,
-            Speech::Gemini => gemini::questions(&tree, bounds)?,
-            Speech::Bedrock => bedrock::questions(&tree, bounds)?,
+            Speech::Gemini(provider) => gemini::questions(&tree, provider, bounds)?,
+            Speech::Bedrock(provider) => bedrock::questions(&tree, provider, bounds)?,
             Speech::Mcp(exchange) => mcp::questions(exchange, &tree, bounds)?,
         };
         if let (Some((provider, asked)), Some(model)) = (&expected.model, report.model())
@@ -83,6 +83,9 @@ impl WholeAnswer {
     /// When what was refused cannot be told in another way.
     pub fn told(self, judgements: Vec<Judgement>) -> Result<Bytes, Unfit> {
         let Self { speech, body, mut tree, .. } = self;
+        if let Speech::AgentCard(card) = &speech {
+            return Ok(if card.rewrite(&mut tree)? { tree.text().into() } else { body });
+        }
         let edits: Vec<Edit> = judgements.into_iter().map(edit).collect();
         let keeps = |edit: &Edit| match edit {
             Edit::Keep => true,
@@ -96,10 +99,10 @@ impl WholeAnswer {
             Speech::Chat => chat::rewrite(&mut tree, &edits)?,
             Speech::Responses => responses::rewrite(&mut tree, &edits)?,
             Speech::Anthropic => anthropic::rewrite(&mut tree, &edits)?,
-            Speech::Gemini => gemini::rewrite(&mut tree, &edits)?,
-            Speech::Bedrock => bedrock::rewrite(&mut tree, &edits)?,
+            Speech::Gemini(_) => gemini::rewrite(&mut tree, &edits)?,
+            Speech::Bedrock(_) => bedrock::rewrite(&mut tree, &edits)?,
             Speech::Mcp(exchange) => mcp::rewrite(exchange, &mut tree, &edits)?,
-            Speech::Unread => {
+            Speech::Unread | Speech::AgentCard(_) => {
                 return Err(Fault::new(Problem::Conflict, "an answer that is not read cannot be told").into());
             }
         }

@@ -27,6 +27,7 @@ impl Case {
     pub fn read(dialect: Dialect, file: &[u8]) -> Option<Self> {
         let name = match dialect {
             Dialect::Mcp => Some("payments"),
+            Dialect::A2a => Some("billing"),
             Dialect::Http | Dialect::Opaque => None,
             _ => Some(dialect.name()),
         };
@@ -143,6 +144,7 @@ impl Case {
                 Target::Tool(ToolRef::Mcp { tool, .. }) => messages.iter().any(|message| {
                     message["method"] == "tools/call" && message["params"]["name"] == tool.as_str()
                 }),
+                Target::Agent { skill: Some(skill), .. } => says(&value, skill),
                 _ => true,
             };
             assert!(is_there, "{} is not what another parser reads", part.action.target);
@@ -159,6 +161,16 @@ fn forwarded_names(value: &Value, model: &str) -> bool {
         items.iter().any(|item| **item == model || item["model"] == model)
     };
     value["model"] == model || is_in(&value["models"]) || is_in(&value["fallbacks"])
+}
+
+/// Whether a string stands anywhere in a value.
+fn says(value: &Value, text: &str) -> bool {
+    match value {
+        Value::String(string) => string == text,
+        Value::Array(items) => items.iter().any(|item| says(item, text)),
+        Value::Object(members) => members.values().any(|item| says(item, text)),
+        _ => false,
+    }
 }
 
 fn next_line<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::authority::Authority;
 use crate::support::environment::base_urls;
-use crate::support::programs::{McpServer, Program, curl, run};
+use crate::support::programs::{Program, Server, curl, run};
 use crate::support::world::{self, MODEL_KEY, SHOP_KEY};
 
 fn cases(model: &str) -> Value {
@@ -105,7 +105,7 @@ async fn the_present_mcp_client_falls_back_on_a_server_of_last_year() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mcp_servers_on_the_official_sdk_answer_mcp_clients() {
     for (venv, present) in [(".venv", "2026-07-28"), (".venv-before", "2025-11-25")] {
-        let server = McpServer::start(venv);
+        let server = Server::mcp(venv);
         let url = format!("http://127.0.0.1:{}/mcp", server.port);
         let steps = json!([{"do": "list"}, {"do": "call", "name": "greet", "arguments": {"name": "ada"}}]);
         for (program, revision) in [(Program::McpPresent, present), (Program::McpBefore, "2025-11-25")] {

@@ -109,15 +109,20 @@ pub const FORMS: &[Form] = &[
         let stream = responses_stream(act, dice);
         streamed(Speech::Responses, &stream, dice)
     }),
-    plain("Gemini, whole", |act, dice| whole(Speech::Gemini, &gemini(act, dice))),
+    plain("Gemini, whole", |act, dice| whole(Speech::Gemini("gemini".to_owned()), &gemini(act, dice))),
     plain("Gemini, streamed", |act, dice| {
         let stream = format!("data: {}\r\n\r\n", gemini(act, dice).replace(['\n', '\r', '\t'], " "));
-        streamed(Speech::Gemini, &stream, dice)
+        streamed(Speech::Gemini("gemini".to_owned()), &stream, dice)
     }),
-    plain("Bedrock, whole", |act, dice| whole(Speech::Bedrock, &bedrock(act, dice))),
+    plain("Bedrock, whole", |act, dice| whole(Speech::Bedrock("bedrock".to_owned()), &bedrock(act, dice))),
     plain("Bedrock, streamed", |act, dice| {
         let frames = bedrock_stream(act, dice);
-        streamed_bytes(Speech::Bedrock, "application/vnd.amazon.eventstream", &frames, dice)
+        streamed_bytes(
+            Speech::Bedrock("bedrock".to_owned()),
+            "application/vnd.amazon.eventstream",
+            &frames,
+            dice,
+        )
     }),
     plain("A2A, JSON-RPC", |act, dice| {
         let body =

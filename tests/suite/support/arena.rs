@@ -307,6 +307,9 @@ listeners:
 upstreams:
   - {{name: openai, dialect: openai, url: \"http://{ear}/openai\", private: true, credential: {{header: authorization, prefix: \"Bearer \", env: KEY}}}}
   - {{name: claude, dialect: anthropic, url: \"http://{ear}/claude\", private: true}}
+  - {{name: gemini, dialect: gemini, url: \"http://{ear}/gemini\", private: true, credential: {{header: x-goog-api-key, env: KEY}}}}
+  - {{name: bedrock, dialect: bedrock, url: \"http://{ear}/bedrock\", private: true, credential: {{header: authorization, prefix: \"Bearer \", env: KEY}}}}
+  - {{name: aws, dialect: bedrock, url: \"http://{ear}/aws\", private: true}}
   - {{name: shop, dialect: mcp, url: \"http://{ear}/shop\", private: true}}
   - {{name: web, dialect: http, url: \"http://{ear}/web\", private: true}}
 interception: {{authority: ca/}}
