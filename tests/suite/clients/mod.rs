@@ -8,6 +8,8 @@ mod approvals;
 mod curl;
 /// Without a sidecar between.
 mod direct;
+/// An agent framework, from the model's first word to its last.
+mod framework;
 /// Clients of model APIs.
 mod models;
 /// What an operator does at the collector.
