@@ -251,23 +251,28 @@ fn google(answer: &Answer) -> Value {
     }})
 }
 
-/// A2A 1.0, section 11.6. Its clients show the message where they know the reason, and `UNSUPPORTED_OPERATION` is the
-/// one they know for what is not done here; the status tells that it is a matter of permission.
+/// A2A over REST: of 1.0 in `error`, and beside it of 0.3. Its clients show the message where they know the reason, and
+/// this is the one they know for what is not done here; that it is a matter of permission, the status tells.
 fn a2a_rest(answer: &Answer) -> Value {
+    let (reason, kind) = match answer.status {
+        400 | 413 | 415 => ("INVALID_REQUEST", "InvalidRequestError"),
+        500.. => ("INTERNAL_ERROR", "InternalError"),
+        _ => ("UNSUPPORTED_OPERATION", "UnsupportedOperationError"),
+    };
     let mut body = google(answer);
-    let known = json!({
-        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
-        "reason": match answer.status {
-            400 | 413 | 415 => "INVALID_REQUEST",
-            500.. => "INTERNAL_ERROR",
-            _ => "UNSUPPORTED_OPERATION",
-        },
-        "domain": "a2a-protocol.org",
-        "metadata": {"decision": answer.decision.as_str()},
-    });
     // Clients look at the first reason alone.
     if let Some(Value::Array(details)) = body.pointer_mut("/error/details") {
+        let known = json!({
+            "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+            "reason": reason,
+            "domain": "a2a-protocol.org",
+            "metadata": {"decision": answer.decision.as_str()},
+        });
         details.insert(0, known);
+    }
+    if let Value::Object(members) = &mut body {
+        members.insert("type".to_owned(), json!(kind));
+        members.insert("message".to_owned(), json!(answer.message));
     }
     body
 }

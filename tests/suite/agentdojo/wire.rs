@@ -95,7 +95,7 @@ impl Stage {
         let suite = Arc::new(Suite::load(name));
         let next: Arc<Mutex<Vec<u8>>> = Arc::default();
         let told = Arc::clone(&next);
-        let ear = Ear::acting(move |_| told.lock().unwrap().clone(), false).await;
+        let ear = Ear::acting(move |_| told.lock().unwrap().clone()).await;
         let text = fs::read_to_string(pact_file(name)).unwrap();
         let governed = format!("agents: [\"{name}-*\"]");
         assert!(text.contains(&governed), "{text}");

@@ -1,5 +1,7 @@
 //! What an attacker tries, and what comes of it: the right refusal, a record, silence upstream.
 
+/// Other agents: messages that say more than they show, cards that lead around.
+mod agents;
 /// Approvals: replayed, borrowed, outlived, abandoned.
 mod asking;
 /// Calls to models of Bedrock, signed and not, and what those ask for.

@@ -129,3 +129,21 @@ async fn curl_speaks_both_versions_of_http_to_a_stand_in() {
         assert!(told.ends_with(&format!("\n{version} 200")), "{told}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_a2a_client_and_an_agent_agree_alone() {
+    let server = Server::a2a();
+    let url = format!("http://127.0.0.1:{}", server.port);
+    let steps = json!([{"do": "send", "skill": "refund", "data": [{"amount": 4000}]}, {"do": "get"}]);
+    for (number, (binding, version)) in
+        (1..).zip([("JSONRPC", "1.0"), ("HTTP+JSON", "1.0"), ("JSONRPC", "0.3"), ("HTTP+JSON", "0.3")])
+    {
+        let plan = json!({
+            "url": url, "key": "none", "binding": binding, "version": version, "streaming": true, "steps": steps,
+        });
+        let told = run(Program::A2a, plan, &[]).await;
+        let said = format!("number {number}, amounts [4000.0], texts [], key None");
+        assert_eq!(told[1]["texts"], json!([said]), "{binding} {version}: {}", told[1]);
+        assert_eq!(told[2]["artifacts"], 1, "{binding} {version}: {}", told[2]);
+    }
+}

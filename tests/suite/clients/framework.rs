@@ -105,7 +105,7 @@ async fn model() -> Ear {
             _ => speech::answer(&(CHAT.write)(&said)),
         }
     };
-    Ear::acting(act, false).await
+    Ear::acting(act).await
 }
 
 /// What a message adds to what the model knows.

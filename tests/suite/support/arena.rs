@@ -55,12 +55,22 @@ pub struct Ear {
 impl Ear {
     /// Answers each request with these bytes; closes afterwards where told so.
     pub async fn answering(answer: &'static [u8], closes: bool) -> Self {
-        Self::acting(move |_| answer.to_vec(), closes).await
+        Self::telling(|_| answer, closes).await
     }
 
-    /// Answers each request with the bytes made for it; closes afterwards where told so.
-    pub async fn acting(act: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static, closes: bool) -> Self {
+    /// The same where the answer depends on the address.
+    pub async fn telling(answer: impl FnOnce(SocketAddr) -> &'static [u8], closes: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let answer = answer(listener.local_addr().unwrap());
+        Self::at(listener, move |_| answer.to_vec(), closes)
+    }
+
+    /// Answers each request with the bytes made for it; stays open.
+    pub async fn acting(act: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        Self::at(TcpListener::bind("127.0.0.1:0").await.unwrap(), act, false)
+    }
+
+    fn at(listener: TcpListener, act: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static, closes: bool) -> Self {
         let address = listener.local_addr().unwrap();
         let heard: Arc<Mutex<Vec<u8>>> = Arc::default();
         let (hearing, act) = (Arc::clone(&heard), Arc::new(act));
@@ -311,6 +321,7 @@ upstreams:
   - {{name: bedrock, dialect: bedrock, url: \"http://{ear}/bedrock\", private: true, credential: {{header: authorization, prefix: \"Bearer \", env: KEY}}}}
   - {{name: aws, dialect: bedrock, url: \"http://{ear}/aws\", private: true}}
   - {{name: shop, dialect: mcp, url: \"http://{ear}/shop\", private: true}}
+  - {{name: peer, dialect: a2a, url: \"http://{ear}/peer\", private: true}}
   - {{name: web, dialect: http, url: \"http://{ear}/web\", private: true}}
 interception: {{authority: ca/}}
 trust: {{fixed: standard}}
