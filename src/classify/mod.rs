@@ -6,6 +6,7 @@ mod answer;
 mod anthropic;
 mod asked;
 mod bedrock;
+mod betas;
 mod content;
 mod fault;
 mod gemini;
@@ -31,8 +32,8 @@ use crate::domain::{Action, Dialect, HttpTarget, Json, Target, UpstreamName};
 
 pub use address::{AddressError, http_target, normalize_host, normalize_path};
 pub use answer::{
-    AgentCard, AnswerForm, AnswerReader, Door, Expected, Judgement, Listed, Made, Observed, Question, Speech,
-    Step, Unfit, WholeAnswer, cut_converse,
+    AgentCard, AnswerForm, AnswerReader, Door, Expected, Hosted, Judgement, Listed, Made, Observed, Question,
+    Speech, Step, Unfit, WholeAnswer, cut_converse,
 };
 pub use bedrock::signed_headers;
 pub use offer::{JsonPath, Offer, PathStep};
@@ -50,6 +51,8 @@ pub struct Peer {
     pub provider: String,
     /// The MCP revisions that it accepts; empty means every revision that Pactgate reads.
     pub mcp_versions: Vec<String>,
+    /// The betas of its API that a caller may switch on.
+    pub betas: Vec<String>,
 }
 
 /// A request as plain data.

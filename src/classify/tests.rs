@@ -21,6 +21,7 @@ fn read_body(dialect: Dialect, path: &str, body: Vec<u8>) -> Result<Call, Unread
         dialect,
         provider: "provider".to_owned(),
         mcp_versions: Vec::new(),
+        betas: Vec::new(),
     };
     let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
     let body = Bytes::from(body);

@@ -49,6 +49,8 @@ pub enum Problem {
     HeaderMismatch,
     /// A protocol revision that is not accepted here.
     ProtocolVersion,
+    /// A beta of the API that the config does not list.
+    Beta,
     /// More messages in one batch than are read.
     BatchTooLong,
     /// A name that people or programs could take for another.
@@ -59,7 +61,7 @@ pub enum Problem {
 
 impl Problem {
     /// Every problem.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Syntax,
         Self::DuplicateKey,
         Self::NotUtf8,
@@ -75,6 +77,7 @@ impl Problem {
         Self::UnexpectedBody,
         Self::HeaderMismatch,
         Self::ProtocolVersion,
+        Self::Beta,
         Self::BatchTooLong,
         Self::Name,
         Self::Address,
@@ -99,6 +102,7 @@ impl Problem {
             Self::UnexpectedBody => "unexpected-body",
             Self::HeaderMismatch => "header-mismatch",
             Self::ProtocolVersion => "protocol-version",
+            Self::Beta => "beta",
             Self::BatchTooLong => "batch-too-long",
             Self::Name => "name",
             Self::Address => "address",

@@ -57,8 +57,13 @@ impl Elsewhere {
     /// Undeclared places behind this client.
     #[must_use]
     pub fn new(client: HttpClient, idle_timeout: Duration) -> Self {
-        let peer =
-            Peer { name: None, dialect: Dialect::Http, provider: String::new(), mcp_versions: Vec::new() };
+        let peer = Peer {
+            name: None,
+            dialect: Dialect::Http,
+            provider: String::new(),
+            mcp_versions: Vec::new(),
+            betas: Vec::new(),
+        };
         Self { client, idle_timeout, peer }
     }
 }

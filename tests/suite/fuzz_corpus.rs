@@ -130,7 +130,7 @@ fn replay(target: &str, input: &[u8]) {
 
 /// Reads bytes as a streamed answer in chunks of that size, every call released; what the agent gets of it.
 fn released(speech: Speech, input: &[u8], size: usize) -> Vec<u8> {
-    let expected = Expected { speech, streamed: true, model: None };
+    let expected = Expected { speech, streamed: true, ..Expected::unread() };
     let bounds = Bounds::default();
     let Ok(AnswerForm::Stream(mut reader)) = expected.form(200, Some("text/event-stream"), &bounds) else {
         panic!("a stream is read as one");

@@ -65,6 +65,8 @@ fn split_port(authority: &str, default: u16) -> Option<(&str, u16)> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[track_caller]
@@ -114,6 +116,29 @@ mod tests {
             "https://files.example/?a=%zz",
         ] {
             check(url, Err(Problem::Address));
+        }
+    }
+
+    proptest! {
+        /// What is judged is what a client that follows the URL will call.
+        #[test]
+        fn a_url_is_read_as_clients_read_it(
+            scheme in "(https|http|HTTP)",
+            authority in "([a-zA-Z0-9.:@\\[\\]%-]{0,12}|h\\.example(:[0-9]{1,5})?)",
+            path in "(/[a-zA-Z0-9.%+;,:@!*-]{0,6}){0,3}",
+            query in "(\\?[a-z=&%0-9]{0,8})?",
+        ) {
+            let text = format!("{scheme}://{authority}{path}{query}");
+            let Ok(link) = read_link(&Method::GET, &text, &Bounds::default()) else { return Ok(()) };
+            let url = url::Url::parse(&text);
+            prop_assert!(url.is_ok(), "{}", text);
+            let url = url.unwrap();
+            let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).trim_end_matches('.').to_owned();
+            prop_assert_eq!(&link.target.scheme, url.scheme(), "{}", text);
+            prop_assert_eq!(&link.target.host, &host, "{}", text);
+            prop_assert_eq!(Some(link.target.port), url.port_or_known_default(), "{}", text);
+            let same = link.target.path.eq_ignore_ascii_case(&url.path().replace('+', "%2B"));
+            prop_assert!(same, "{}: {} and {}", text, link.target.path, url.path());
         }
     }
 }

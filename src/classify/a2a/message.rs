@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use http::Method;
 
 use crate::classify::a2a::link::{Link, read_link};
-use crate::classify::a2a::version::add_extension;
+use crate::classify::a2a::version::{Version, add_extension};
 use crate::classify::fault::Fault;
 use crate::classify::names::check_name;
 use crate::classify::strict_json::{Distinct, Kind, Reader, known_spelling};
@@ -88,8 +88,8 @@ pub(super) struct Params {
 #[derive(Clone, Copy)]
 pub(super) struct ParamsReader<'a> {
     pub(super) bounds: &'a Bounds,
-    /// Whether a data part holds its object one member further in, as over REST before 1.0.
-    pub(super) wraps_data: bool,
+    /// The version spoken over REST; `None` over JSON-RPC, where data parts are the same in all versions.
+    pub(super) rest: Option<Version>,
 }
 
 impl Params {
@@ -255,7 +255,13 @@ impl ParamsReader<'_> {
 
     fn data(self, reader: &mut Reader<'_>, params: &mut Params) -> Result<Content, Fault> {
         let mut data = reader.tree()?;
-        if self.wraps_data {
+        if self.rest.is_some() && is_ambiguous(&data) {
+            let what = "before 1.0 the arguments stand in `data` alone, and here others stand beside it; \
+                        name that argument otherwise";
+            return Err(reader.fault(Problem::Conflict, what));
+        }
+        // Before 1.0, a data part over REST holds its object one member further in.
+        if self.rest == Some(Version::V0_3) {
             data = data.remove("data").unwrap_or_default();
         }
         if params.args.is_none() && matches!(data, Json::Object(_)) {
@@ -334,6 +340,12 @@ fn text<'a>(reader: &mut Reader<'a>) -> Result<Cow<'a, str>, Fault> {
         Kind::String => reader.string(),
         _ => Err(reader.fault(Problem::WrongType, "a string is due here")),
     }
+}
+
+/// Whether an agent that reads another version, whatever the head says, would see other arguments.
+fn is_ambiguous(data: &Json) -> bool {
+    let Json::Object(members) = data else { return false };
+    members.len() > 1 && members.iter().any(|(name, _)| name.eq_ignore_ascii_case("data"))
 }
 
 /// Reads an object that may be written by JSON's names or by those of protocol buffers, as readers of the latter take

@@ -67,7 +67,7 @@ impl Call<'_> {
         if reader.kind()? == Kind::Array {
             return Err(reader.fault(Problem::WrongType, "A2A knows no batches; send one message"));
         }
-        let params = ParamsReader { bounds: self.bounds, wraps_data: false };
+        let params = ParamsReader { bounds: self.bounds, rest: None };
         let message = json_rpc::read_message(&mut reader, self.bounds, |reader| params.read(reader))?;
         reader.end()?;
         let reply = Reply::JsonRpc { id: message.id.map_or_else(|| RawValue::NULL.to_owned(), |id| id.raw) };
@@ -110,7 +110,7 @@ impl Call<'_> {
 
     fn read_body(&self, version: Version, body: &[u8]) -> Result<Params, Fault> {
         let mut reader = Reader::new(body, self.bounds)?;
-        let read = ParamsReader { bounds: self.bounds, wraps_data: version == Version::V0_3 };
+        let read = ParamsReader { bounds: self.bounds, rest: Some(version) };
         let mut params = Params::default();
         message::object(&mut reader, message::PARAMS, |reader, name| {
             known_spelling(name, &ENVELOPE)?;

@@ -239,6 +239,8 @@ impl Door {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::classify::Bounds;
     use crate::classify::strict_json::Reader;
@@ -422,5 +424,26 @@ mod tests {
         let mut answer = Json::object([("url", Json::text_of("https://evil.example"))]);
         assert!(!AgentCard::new(Carrier::Body).rewrite(&mut answer).unwrap());
         assert_eq!(answer.text(), r#"{"url":"https://evil.example"}"#);
+    }
+
+    proptest! {
+        /// An address that is told as a door leads, for any client, to the agent behind that door.
+        #[test]
+        fn no_address_slips_through_a_door(
+            authority in "([a-z0-9.:@\\[\\]%-]{0,10})?agents\\.example(:443)?[a-z0-9.:@\\\\?#-]{0,6}",
+            path in "(/[a-zA-Z.%0-9]{0,6}){0,4}",
+        ) {
+            let text = format!("https://{authority}{path}");
+            let Some(inside) = through(&doors(), &text) else { return Ok(()) };
+            let url = url::Url::parse(&text);
+            prop_assert!(url.is_ok(), "{}", text);
+            let url = url.unwrap();
+            prop_assert_eq!(url.host_str().unwrap_or_default().trim_end_matches('.'), "agents.example", "{}", text);
+            prop_assert_eq!(url.port_or_known_default(), Some(443), "{}", text);
+            let desk = url.path() == "/desk" || url.path().starts_with("/desk/");
+            let door = format!("http://127.0.0.1:8080/{}", if desk { "desk" } else { "billing" });
+            let rest = inside.strip_prefix(&door);
+            prop_assert!(rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')), "{}", inside);
+        }
     }
 }

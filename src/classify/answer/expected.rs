@@ -3,11 +3,12 @@
 use crate::classify::answer::script::Script;
 use crate::classify::answer::sse::Framing;
 use crate::classify::answer::{
-    AgentCard, AnswerForm, AnswerReader, Door, Unfit, anthropic, bedrock, chat, gemini, mcp, responses,
+    AgentCard, AnswerForm, AnswerReader, Door, Unfit, anthropic, bedrock, chat, gemini, is_same_model, mcp,
+    responses,
 };
 use crate::classify::fault::Fault;
 use crate::classify::{Bounds, Problem};
-use crate::domain::Json;
+use crate::domain::{Action, Json};
 
 /// What the answer to a request has to be.
 #[derive(Clone, Debug)]
@@ -18,6 +19,21 @@ pub struct Expected {
     pub streamed: bool,
     /// Provider and name of the model that was asked for, where a model answers.
     pub model: Option<(String, String)>,
+    /// Further models that may answer instead; each was judged with the request.
+    pub others: Vec<String>,
+    /// Who serves the models, and runs the tools that an answer says it has run.
+    pub provider: String,
+    /// Tools that the provider may run, as the request offers them.
+    pub hosted: Vec<Hosted>,
+}
+
+/// A tool that the provider may run.
+#[derive(Clone, Debug)]
+pub struct Hosted {
+    /// What an answer calls it.
+    pub name: String,
+    /// What it was judged as in the request.
+    pub action: Action,
 }
 
 /// In which way an answer is written.
@@ -45,7 +61,20 @@ impl Expected {
     /// An answer that nobody has to read.
     #[must_use]
     pub const fn unread() -> Self {
-        Self { speech: Speech::Unread, streamed: false, model: None }
+        Self {
+            speech: Speech::Unread,
+            streamed: false,
+            model: None,
+            others: Vec::new(),
+            provider: String::new(),
+            hosted: Vec::new(),
+        }
+    }
+
+    /// Whether that model may answer because it was judged with the request.
+    pub(super) fn names(&self, model: &str) -> bool {
+        let asked = self.model.iter().map(|(_, asked)| asked);
+        asked.chain(&self.others).any(|asked| is_same_model(asked, model))
     }
 
     /// Whether the answer may name addresses that lead around the sidecar, unless they are turned into doors of its
@@ -122,12 +151,12 @@ impl Speech {
     }
 
     /// How a stream of it is read; `None` where nothing in it is judged.
-    pub(super) fn script(&self, bounds: &Bounds) -> Option<Box<dyn Script>> {
+    pub(super) fn script(&self, expected: &Expected, bounds: &Bounds) -> Option<Box<dyn Script>> {
         match self {
             Self::Unread | Self::AgentCard(_) => None,
             Self::Chat => Some(Box::new(chat::Chat::new(bounds))),
             Self::Responses => responses::script(bounds),
-            Self::Anthropic => anthropic::script(bounds),
+            Self::Anthropic => anthropic::script(expected, bounds),
             Self::Gemini(provider) => gemini::script(provider, bounds),
             Self::Bedrock(provider) => bedrock::script(provider, bounds),
             Self::Mcp(exchange) => mcp::script(exchange, bounds),

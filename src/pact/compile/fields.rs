@@ -65,6 +65,8 @@ const MODEL: &[(&str, FieldType)] = &[
 /// Arguments and query parameters are the callee's own; any name and any type may stand below them.
 const ARGS: (&str, FieldType) = ("args", "object");
 const QUERY: (&str, FieldType) = ("query", "object");
+/// What a request says of a tool that the provider runs: `definition.url` of an MCP server, `definition.max_uses`.
+const DEFINITION: (&str, FieldType) = ("definition", "object");
 
 /// What is known of a message to another agent. `parts` counts its parts by what they hold: `text`, `data`, `raw`,
 /// `url`.
@@ -84,7 +86,8 @@ pub(crate) const fn value_fields(kind: ActionKind) -> &'static [(&'static str, F
         ActionKind::Model => MODEL,
         ActionKind::Tool | ActionKind::Http => &[ARGS, QUERY],
         ActionKind::Agent => AGENT,
-        ActionKind::Prompt | ActionKind::HostedTool => &[ARGS],
+        ActionKind::HostedTool => &[ARGS, DEFINITION],
+        ActionKind::Prompt => &[ARGS],
         ActionKind::Resource | ActionKind::Opaque | ActionKind::Protocol => &[],
     }
 }

@@ -22,8 +22,8 @@ pub struct Case {
 
 impl Case {
     /// Reads a request line, header fields, an empty line and a body; `None` for anything else. Lines before the
-    /// request line, each starting with `#`, set the circumstances: `# mcp-versions: a b`, `# scheme: http`,
-    /// `# pact-reads-http-bodies`.
+    /// request line, each starting with `#`, set the circumstances: `# mcp-versions: a b`, `# betas: a b`,
+    /// `# scheme: http`, `# pact-reads-http-bodies`.
     pub fn read(dialect: Dialect, file: &[u8]) -> Option<Self> {
         let name = match dialect {
             Dialect::Mcp => Some("payments"),
@@ -37,6 +37,7 @@ impl Case {
                 dialect,
                 provider: dialect.name().to_owned(),
                 mcp_versions: Vec::new(),
+                betas: Vec::new(),
             },
             method: Method::GET,
             scheme: "https".to_owned(),
@@ -67,6 +68,7 @@ impl Case {
         let (key, value) = circumstance.split_once(": ").unwrap_or((circumstance, ""));
         match key {
             "mcp-versions" => self.peer.mcp_versions = value.split(' ').map(str::to_owned).collect(),
+            "betas" => self.peer.betas = value.split(' ').map(str::to_owned).collect(),
             "scheme" => self.scheme = value.to_owned(),
             "pact-reads-http-bodies" => self.pact_reads_http_bodies = true,
             _ => return None,
@@ -160,7 +162,23 @@ fn forwarded_names(value: &Value, model: &str) -> bool {
         let items = list.as_array().map_or_else(|| vec![list], |items| items.iter().collect());
         items.iter().any(|item| **item == model || item["model"] == model)
     };
-    value["model"] == model || is_in(&value["models"]) || is_in(&value["fallbacks"])
+    value["model"] == model
+        || is_in(&value["models"])
+        || is_in(&value["fallbacks"])
+        || is_in(&value["tools"])
+        || (["messages", "system"].iter().any(|name| defines(&value[name], model)))
+}
+
+/// Whether a tool that is defined in there runs that model.
+fn defines(value: &Value, model: &str) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(|item| defines(item, model)),
+        Value::Object(members) => {
+            members.get("definition").is_some_and(|tool| tool["model"] == model)
+                || members.values().any(|item| defines(item, model))
+        }
+        _ => false,
+    }
 }
 
 /// Whether a string stands anywhere in a value.

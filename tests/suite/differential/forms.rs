@@ -221,8 +221,13 @@ const STATELESS: &[(&str, &str)] =
     &[("mcp-protocol-version", "2026-07-28"), ("mcp-method", "tools/call"), ("mcp-name", "refund")];
 
 fn peer(name: &str, dialect: Dialect) -> Peer {
-    let mcp_versions = Vec::new();
-    Peer { name: UpstreamName::new(name).ok(), dialect, provider: dialect.name().to_owned(), mcp_versions }
+    Peer {
+        name: UpstreamName::new(name).ok(),
+        dialect,
+        provider: dialect.name().to_owned(),
+        mcp_versions: Vec::new(),
+        betas: Vec::new(),
+    }
 }
 
 fn request(peer: &Peer, method: &str, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Cell {
@@ -510,7 +515,7 @@ fn a2a(act: &Act, dice: &mut Dice) -> String {
 }
 
 fn whole(speech: Speech, body: &str) -> Cell {
-    let expected = Expected { speech, streamed: false, model: None };
+    let expected = Expected { speech, streamed: false, ..Expected::unread() };
     match WholeAnswer::read(&expected, Bytes::copy_from_slice(body.as_bytes()), &Bounds::default()) {
         Ok(answer) => asked(answer.questions().to_vec()),
         Err(unfit) => Cell::Refused(unfit.to_string()),
@@ -523,7 +528,7 @@ fn streamed(speech: Speech, stream: &str, dice: &mut Dice) -> Cell {
 
 /// Reads a stream in pieces of any size.
 fn streamed_bytes(speech: Speech, content_type: &str, stream: &[u8], dice: &mut Dice) -> Cell {
-    let expected = Expected { speech, streamed: true, model: None };
+    let expected = Expected { speech, streamed: true, ..Expected::unread() };
     let mut reader = match expected.form(200, Some(content_type), &Bounds::default()) {
         Ok(AnswerForm::Stream(reader)) => reader,
         other => panic!("no stream: {other:?}"),

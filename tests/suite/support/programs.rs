@@ -13,6 +13,8 @@ pub enum Program {
     OpenAiPython,
     OpenAiNode,
     AnthropicPython,
+    /// The same client, with tools that a model calls.
+    AnthropicTools,
     /// The present MCP client, which speaks 2026-07-28 and falls back.
     McpPresent,
     /// The MCP client of the revision before, 2025-11-25.
@@ -30,6 +32,7 @@ impl Program {
         let (interpreter, script) = match self {
             Self::OpenAiPython => (python(".venv"), "openai_chat.py"),
             Self::AnthropicPython => (python(".venv"), "anthropic_messages.py"),
+            Self::AnthropicTools => (python(".venv"), "anthropic_tools.py"),
             Self::McpPresent => (python(".venv"), "mcp_present.py"),
             Self::McpBefore => (python(".venv-before"), "mcp_before.py"),
             Self::OpenAiAgents => (python(".venv"), "openai_agents.py"),
