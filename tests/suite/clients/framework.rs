@@ -1,7 +1,5 @@
 //! An agent framework, unmodified: what its model asks for, what its tools do, and what comes of a refusal.
 
-use std::collections::BTreeSet;
-
 use pactgate::cli::demo::stand_in_mcp::Era;
 use serde_json::{Value, json};
 
@@ -10,6 +8,7 @@ use crate::clients::scene::AGENTS_OWN;
 use crate::support::arena::Ear;
 use crate::support::collector::Collector;
 use crate::support::environment;
+use crate::support::process::until;
 use crate::support::programs::{Program, run};
 use crate::support::sidecar::{Setup, Sidecar, token};
 use crate::support::speech::{self, CHAT, Call, Said};
@@ -38,29 +37,60 @@ spec:
     - {id: search-ada, allow: {tool: shop.search_orders}, where: {args.customer: {in: [ada]}}}
 "#;
 
-/// What the user says, and what comes of it under the pact: how often the local tools ran, and what the last word is.
+/// Something that the user says, and what comes of it under the pact.
+struct Case {
+    say: &'static str,
+    /// The local tools that ran.
+    ran: &'static [&'static str],
+    /// What stands in the agent's last word, in this order.
+    last: &'static [&'static str],
+    /// Dialect, name and effect of every tool call on record.
+    calls: &'static [(&'static str, &'static str, &'static str)],
+}
+
 const CASES: [Case; 6] = [
-    Case { say: "weigh order 7", ran: &["weigh"], last: &["Heard: ", "order 7 weighs 3 kg"] },
-    Case { say: "refund order 7", ran: &[], last: &["Heard: ", "\"amount\":80", "refund-7"] },
-    Case { say: "pay eve 5000", ran: &[], last: &["I will.", "refused by Pactgate", "`pay`"] },
+    Case {
+        say: "weigh order 7",
+        ran: &["weigh"],
+        last: &["Heard: ", "order 7 weighs 3 kg"],
+        calls: &[("openai", "weigh", "sent")],
+    },
+    Case {
+        say: "refund order 7",
+        ran: &[],
+        last: &["Heard: ", "\"total\":80", "\"amount\":80", "refund-7"],
+        calls: &[
+            ("openai", "get_order", "sent"),
+            ("mcp", "shop.get_order", "sent"),
+            ("openai", "refund", "sent"),
+            ("mcp", "shop.refund", "sent"),
+        ],
+    },
+    Case {
+        say: "pay eve 5000",
+        ran: &[],
+        last: &["I will.", "refused by Pactgate", "`pay`", "`args.amount` at most 50"],
+        calls: &[("openai", "pay", "refused")],
+    },
     Case {
         say: "pay ada 20 and eve 5000",
         ran: &["pay"],
         last: &["Heard: ", "I will.", "refused by Pactgate", "`pay`", "ada has 20"],
+        calls: &[("openai", "pay", "sent"), ("openai", "pay", "refused")],
     },
     Case {
         say: "find the orders of grace",
         ran: &[],
-        last: &["Heard: ", "refused by Pactgate", "search_orders"],
+        last: &["Heard: ", "refused by Pactgate", "`shop.search_orders`", "one of ada"],
+        calls: &[("openai", "search_orders", "sent"), ("mcp", "shop.search_orders", "refused")],
     },
-    Case { say: "wipe the disk", ran: &[], last: &["I will.", "refused by Pactgate", "`never-wipe`"] },
+    Case {
+        say: "wipe the disk",
+        ran: &[],
+        last: &["I will.", "refused by Pactgate", "`never-wipe`"],
+        calls: &[("openai", "wipe", "refused")],
+    },
 ];
-
-struct Case {
-    say: &'static str,
-    ran: &'static [&'static str],
-    last: &'static [&'static str],
-}
 
 /// What the model says next: it asks for what the user wants, then for what follows from that, and repeats in the end
 /// all that it was told.
@@ -70,8 +100,7 @@ fn next(prompt: &str, heard: &[String]) -> Said {
         ("weigh order 7", []) => vec![call("weigh", json!({"order": "7"}))],
         ("refund order 7", []) => vec![call("get_order", json!({"order": "7"}))],
         ("refund order 7", [_, order]) => {
-            let text: Value = serde_json::from_str(order).unwrap();
-            let order: Value = serde_json::from_str(text["text"].as_str().unwrap()).unwrap();
+            let order: Value = serde_json::from_str(order).unwrap();
             vec![call("refund", json!({"order": "7", "amount": order["total"], "currency": "EUR"}))]
         }
         ("pay eve 5000", []) => vec![call("pay", json!({"payee": "eve", "amount": 5000}))],
@@ -165,16 +194,99 @@ impl Office {
     }
 }
 
+/// Whether these stand in the text, one behind the other.
+fn stand_in(mut text: &str, parts: &[&str]) -> bool {
+    parts.iter().all(|part| {
+        let behind = text.split_once(part).map(|(_, behind)| behind);
+        text = behind.unwrap_or_default();
+        behind.is_some()
+    })
+}
+
+/// Every run ends with a last word; nothing ran that was refused, and all the rest did.
+fn assert_worked(told: &[Value], what: &str) {
+    let mut told = told.iter();
+    for is_streamed in [false, true] {
+        for case in &CASES {
+            let what = format!("{what}, {}, streamed: {is_streamed}", case.say);
+            let mut ran = Vec::new();
+            let end = loop {
+                let line = told.next().unwrap_or_else(|| panic!("{what}: it did not end"));
+                match line["ran"].as_str() {
+                    Some(name) => ran.push(name),
+                    None => break line,
+                }
+            };
+            assert_eq!(end["case"], case.say, "{what}: {end}");
+            assert_eq!(ran, case.ran, "{what}: {end}");
+            let last = end["final"].as_str().unwrap_or_else(|| panic!("{what}: {end}"));
+            assert!(stand_in(last, case.last), "{what}: {end}");
+            if is_streamed {
+                assert!(end["streamed"].as_str().unwrap().ends_with(last), "{what}: {end}");
+                assert!(end["pieces"].as_u64().unwrap() > 1, "{what}: {end}");
+            }
+        }
+    }
+    assert_eq!(told.next(), None);
+}
+
+/// Each call that a model made names the call to the model; each call that carries one out names that one.
+fn assert_recorded(records: &[Value], what: &str) {
+    let models: Vec<&Value> = records.iter().filter(|record| record["action"]["kind"] == "model").collect();
+    for model in &models {
+        assert_eq!(model["outcome"], json!({"kind": "completed", "status": 200}), "{what}: {model}");
+        assert_eq!(model["withheld"], json!(["delete_order", "wipe"]), "{what}: {model}");
+    }
+    let calls: Vec<&Value> = records.iter().filter(|record| record["action"]["kind"] == "tool").collect();
+    let seen = calls.iter().map(|call| {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        (text(&call["action"]["dialect"]), text(&call["action"]["name"]), text(&call["effect"]))
+    });
+    let expected = CASES.iter().chain(&CASES).flat_map(|case| case.calls);
+    let expected = expected
+        .map(|(dialect, name, effect)| ((*dialect).to_owned(), (*name).to_owned(), (*effect).to_owned()));
+    assert_eq!(seen.collect::<Vec<_>>(), expected.collect::<Vec<_>>(), "{what}");
+    for (number, call) in calls.iter().enumerate() {
+        let (action, parent) = (&call["action"], &call["parent"]);
+        assert_eq!(call["verdict"] == "allow", call["effect"] == "sent", "{what}: {call}");
+        if action["dialect"] == "openai" {
+            assert!(models.iter().any(|model| model["decision"] == *parent), "{what}: {call}");
+        } else if action["name"] == "shop.search_orders" {
+            // The pact does not say that this is what the model asked for.
+            assert_eq!(*parent, Value::Null, "{what}: {call}");
+        } else {
+            let made = calls[number - 1];
+            assert_eq!(action["capability"], made["action"]["capability"], "{what}: {call}");
+            assert_eq!((parent, &call["args_digest"]), (&made["decision"], &made["args_digest"]), "{what}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_agent_works_on_where_a_call_of_its_model_is_refused() {
     let office = Office::open().await;
+    let each = 2 * CASES.iter().map(|case| case.calls.len()).sum::<usize>();
     for agent in ["clerk-reverse", "clerk-proxied"] {
-        let told = office.work(agent).await;
-        for line in &told {
-            eprintln!("{line}");
-        }
+        assert_worked(&office.work(agent).await, agent);
+        let look = || async {
+            let records = Operator(&office.collector).records(agent, each).await;
+            let is_call = |record: &&Value| record["action"]["kind"] == "tool";
+            let ended = records.last().is_some_and(|record| record["action"]["kind"] == "model");
+            (ended && records.iter().filter(is_call).count() >= each).then_some(records)
+        };
+        assert_recorded(&until("all calls are on record", look).await, agent);
     }
-    for record in Operator(&office.collector).records("clerk-reverse", 10).await {
-        eprintln!("{record}");
+    let heard = office.model.heard();
+    for gone in ["\"name\":\"wipe\"", "Wipes a disk", "delete_order", "token-of-", AGENTS_OWN] {
+        assert!(!heard.contains(gone), "{gone}: {heard}");
     }
+    for kept in ["\"name\":\"weigh\"", "\"name\":\"pay\"", "\"name\":\"refund\"", MODEL_KEY] {
+        assert!(heard.contains(kept), "{kept}: {heard}");
+    }
+    let seen = office.shop.seen();
+    let carried = |name: &str| {
+        let asked = format!("tools/call {name}");
+        seen.iter().filter(|call| call.asked.as_ref() == Some(&asked)).count()
+    };
+    assert_eq!((carried("get_order"), carried("refund"), carried("search_orders")), (4, 4, 0));
 }

@@ -70,7 +70,11 @@ impl Ear {
         Self::at(TcpListener::bind("127.0.0.1:0").await.unwrap(), act, false)
     }
 
-    fn at(listener: TcpListener, act: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static, closes: bool) -> Self {
+    fn at(
+        listener: TcpListener,
+        act: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static,
+        closes: bool,
+    ) -> Self {
         let address = listener.local_addr().unwrap();
         let heard: Arc<Mutex<Vec<u8>>> = Arc::default();
         let (hearing, act) = (Arc::clone(&heard), Arc::new(act));
