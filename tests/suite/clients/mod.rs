@@ -12,6 +12,8 @@ mod curl;
 mod direct;
 /// Clients of Gemini and Bedrock.
 mod google_and_aws;
+/// An agent framework, from the model's first word to its last.
+mod framework;
 /// Clients of model APIs.
 mod models;
 /// What an operator does at the collector.

@@ -61,16 +61,29 @@ impl Ear {
     /// The same where the answer depends on the address.
     pub async fn telling(answer: impl FnOnce(SocketAddr) -> &'static [u8], closes: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let answer = answer(listener.local_addr().unwrap());
+        Self::at(listener, move |_| answer.to_vec(), closes)
+    }
+
+    /// Answers each request with the bytes made for it; stays open.
+    pub async fn acting(act: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        Self::at(TcpListener::bind("127.0.0.1:0").await.unwrap(), act, false)
+    }
+
+    fn at(
+        listener: TcpListener,
+        act: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static,
+        closes: bool,
+    ) -> Self {
         let address = listener.local_addr().unwrap();
-        let answer = answer(address);
         let heard: Arc<Mutex<Vec<u8>>> = Arc::default();
-        let hearing = Arc::clone(&heard);
+        let (hearing, act) = (Arc::clone(&heard), Arc::new(act));
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
-                let heard = Arc::clone(&hearing);
+                let (heard, act) = (Arc::clone(&hearing), Arc::clone(&act));
                 tokio::spawn(async move {
-                    while hear(&mut stream, &heard).await {
-                        if stream.write_all(answer).await.is_err() || closes {
+                    while let Some(request) = hear(&mut stream, &heard).await {
+                        if stream.write_all(&act(&request)).await.is_err() || closes {
                             return;
                         }
                     }
@@ -96,8 +109,8 @@ impl Ear {
     }
 }
 
-/// Reads one request as far as its framing tells; `false` at the end of the connection.
-async fn hear(stream: &mut TcpStream, heard: &Mutex<Vec<u8>>) -> bool {
+/// Reads one request as far as its framing tells; `None` at the end of the connection.
+async fn hear(stream: &mut TcpStream, heard: &Mutex<Vec<u8>>) -> Option<String> {
     let mut request = Vec::new();
     let mut chunk = [0; 4096];
     loop {
@@ -106,7 +119,7 @@ async fn hear(stream: &mut TcpStream, heard: &Mutex<Vec<u8>>) -> bool {
                 request.extend_from_slice(&chunk[..count]);
                 heard.lock().unwrap().extend_from_slice(&chunk[..count]);
             }
-            _ => return false,
+            _ => return None,
         }
         let text = String::from_utf8_lossy(&request).to_ascii_lowercase();
         let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
@@ -116,7 +129,7 @@ async fn hear(stream: &mut TcpStream, heard: &Mutex<Vec<u8>>) -> bool {
             None => !head.contains("transfer-encoding: chunked") || body.ends_with("0\r\n\r\n"),
         };
         if is_whole {
-            return true;
+            return Some(String::from_utf8_lossy(&request).into_owned());
         }
     }
 }

@@ -27,6 +27,8 @@ pub enum Program {
     McpBefore,
     /// The client of Agent2Agent.
     A2a,
+    /// An agent on the OpenAI Agents SDK.
+    OpenAiAgents,
     /// The HTTP client `requests`.
     Requests,
 }
@@ -41,6 +43,7 @@ impl Program {
             Self::BedrockPython => (python(".venv"), "bedrock_converse.py"),
             Self::McpPresent => (python(".venv"), "mcp_present.py"),
             Self::McpBefore => (python(".venv-before"), "mcp_before.py"),
+            Self::OpenAiAgents => (python(".venv"), "openai_agents.py"),
             Self::A2a => (python(".venv-a2a"), "a2a_client.py"),
             Self::Requests => (python(".venv"), "http_requests.py"),
             Self::OpenAiNode => (node(), "openai_chat.mjs"),
