@@ -10,10 +10,10 @@ mod bodies;
 mod evidence;
 /// Too much, too slow, too often.
 mod floods;
-/// Calls to Gemini, and what it asks for.
-mod gemini;
 /// Where one message ends and the next begins.
 mod framing;
+/// Calls to Gemini, and what it asks for.
+mod gemini;
 /// Messages of MCP.
 mod mcp;
 /// Calls to models.
