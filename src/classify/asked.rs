@@ -152,7 +152,7 @@ impl Asked {
         let references = self.references.into_iter().map(|target| part(target, Json::Object(Vec::new())));
         let parts = std::iter::once(part(asked, self.settings.into_fields())).chain(references).collect();
         let model = (!matches!(speech, Speech::Unread)).then_some((self.provider, self.model));
-        let expected = Expected { speech, streamed, model };
+        let expected = Expected { speech, streamed, model, ..Expected::unread() };
         Reading { parts, batch: false, streamed, offers: self.offers, expected }
     }
 }

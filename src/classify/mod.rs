@@ -6,6 +6,7 @@ mod answer;
 mod anthropic;
 mod asked;
 mod bedrock;
+mod betas;
 mod content;
 mod fault;
 mod gemini;
@@ -31,8 +32,8 @@ use crate::domain::{Action, Dialect, HttpTarget, Json, Target, UpstreamName};
 
 pub use address::{AddressError, http_target, normalize_host, normalize_path};
 pub use answer::{
-    AnswerForm, AnswerReader, Expected, Judgement, Listed, Made, Observed, Question, Speech, Step, Unfit,
-    WholeAnswer, cut_converse,
+    AgentCard, AnswerForm, AnswerReader, Door, Expected, Hosted, Judgement, Listed, Made, Observed, Question,
+    Speech, Step, Unfit, WholeAnswer, cut_converse,
 };
 pub use bedrock::signed_headers;
 pub use offer::{JsonPath, Offer, PathStep};
@@ -50,6 +51,8 @@ pub struct Peer {
     pub provider: String,
     /// The MCP revisions that it accepts; empty means every revision that Pactgate reads.
     pub mcp_versions: Vec<String>,
+    /// The betas of its API that a caller may switch on.
+    pub betas: Vec<String>,
 }
 
 /// A request as plain data.
@@ -158,8 +161,10 @@ pub enum Reply {
     OpenAi,
     /// Anthropic's error object.
     Anthropic,
-    /// Google's error object (`google.rpc.Status`), of Gemini and of A2A over REST.
+    /// Google's error object (`google.rpc.Status`).
     Google,
+    /// The same as A2A over REST has it: with a reason that its clients know.
+    A2aRest,
     /// The error of an AWS service.
     Aws,
     /// The result of a tool call, with `isError`.
@@ -270,7 +275,8 @@ impl Reply {
         match dialect {
             Dialect::OpenAi => Self::OpenAi,
             Dialect::Anthropic => Self::Anthropic,
-            Dialect::Gemini | Dialect::A2a => Self::Google,
+            Dialect::Gemini => Self::Google,
+            Dialect::A2a => Self::A2aRest,
             Dialect::Bedrock => Self::Aws,
             Dialect::Mcp | Dialect::Http | Dialect::Opaque => Self::Problem,
         }
@@ -291,7 +297,11 @@ fn read(peer: &Peer, view: &RequestView<'_>, bounds: &Bounds) -> Result<Call, Fa
         || media == Media::Grpc
     {
         let path_and_query = path_and_query(view, path);
-        let part = Part::opaque(Dialect::Opaque, &target, Reply::Problem);
+        let part = match peer.dialect {
+            Dialect::Http | Dialect::Opaque => Part::connection(&target),
+            // Realtime sessions, gRPC: endpoints of the API like its others.
+            _ => Part::opaque(Dialect::Opaque, &target, Reply::Problem),
+        };
         return Ok(Call {
             parts: vec![part],
             batch: false,
@@ -353,12 +363,21 @@ impl Part {
         }
     }
 
-    /// A request that no reader knows: judged as bytes to a host and port, which a pact has to allow in so many
-    /// words.
+    /// A request to an API that no reader of it knows: judged as bytes to that endpoint, which a pact has to allow in
+    /// so many words.
     fn opaque(dialect: Dialect, target: &HttpTarget, reply: Reply) -> Self {
-        let target = Target::Opaque { host: target.host.clone(), port: target.port };
+        Self { reply, ..Self::unread(dialect, target, Some(target.path.clone())) }
+    }
+
+    /// Bytes to a host and port.
+    fn connection(target: &HttpTarget) -> Self {
+        Self::unread(Dialect::Opaque, target, None)
+    }
+
+    fn unread(dialect: Dialect, target: &HttpTarget, path: Option<String>) -> Self {
+        let target = Target::Opaque { host: target.host.clone(), port: target.port, path };
         let action = Action { target, fields: Json::Object(Vec::new()), dialect };
-        Self { action, reply, coverage: Coverage::Unread, withheld: Vec::new() }
+        Self { action, reply: Reply::Problem, coverage: Coverage::Unread, withheld: Vec::new() }
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::classify::Part;
 use crate::domain::{Reason, Ruling};
+use crate::enforce::credit::{Credit, key};
 use crate::enforce::gates::{Case, Reserved, Sending};
 use crate::enforce::permit::{Admission, Open};
 use crate::enforce::{Caller, Enforcer, Outbound, Permit, Refusal, Refused, draft};
@@ -58,6 +59,9 @@ impl Enforcer {
             };
             return Err(judged.into_iter().map(answer).collect());
         }
+        if caller.parent.is_some() {
+            judged.iter().flatten().for_each(|pending| self.give_credit(caller, pending));
+        }
         let mut admitted = judged.into_iter().flatten().map(|pending| pending.admission);
         match admitted.next() {
             Some(lead) => {
@@ -78,7 +82,9 @@ impl Enforcer {
             let Ok(Pending { admission, case: Some(case) }) = one else { continue };
             let Some(open) = admission.open_mut() else { continue };
             let passed = match gate {
-                Gate::People if case.verdict.ruling == Ruling::Ask => self.ask(open, case, sending).await,
+                Gate::People if case.verdict.ruling == Ruling::Ask && !case.is_carried_out => {
+                    self.ask(open, case, sending).await
+                }
                 Gate::People => Ok(()),
                 Gate::Disk => self.record_first(&open.record, case).await,
             };
@@ -107,7 +113,9 @@ impl Enforcer {
         self.rooms.metrics.decision_took(record.latency.decide);
         match decided {
             Ok((reserved, case)) => {
-                let open = Open { record, slot, reserved, started, departed: None, answered: None };
+                let is_carried_out = case.as_ref().is_some_and(|case| case.is_carried_out);
+                let open =
+                    Open { record, slot, reserved, started, departed: None, answered: None, is_carried_out };
                 Ok(Pending { admission: Admission::new(Arc::clone(self), reply, open), case })
             }
             Err(refusal) => Err(Refused::new(reply, self.refuse_action(record, slot, refusal))),
@@ -128,6 +136,25 @@ impl Enforcer {
         record
     }
 
+    /// What was judged when a model asked for this very call, where the agent now carries it out.
+    fn credit(&self, caller: &Caller, case: &Case<'_>) -> Option<Credit> {
+        if caller.parent.is_some() || self.credits.is_empty() {
+            return None;
+        }
+        let key = key(&caller.agent, case.pact, case.verdict.capability.as_deref(), &case.part.action)?;
+        let now = self.rooms.clock.monotonic();
+        self.credits.take(&key, case.verdict.ruling, now)
+    }
+
+    /// Keeps what was judged of a call that a model made, for when the agent carries it out.
+    fn give_credit(&self, caller: &Caller, pending: &Pending<'_>) {
+        let (Some(case), Some(record)) = (&pending.case, pending.admission.record()) else { return };
+        let capability = case.verdict.capability.as_deref();
+        let Some(key) = key(&caller.agent, case.pact, capability, &case.part.action) else { return };
+        let now = self.rooms.clock.monotonic();
+        self.credits.give(key, record.decision.clone(), case.verdict.ruling, now);
+    }
+
     fn decide<'a>(
         &self,
         record: &mut Record,
@@ -139,9 +166,14 @@ impl Enforcer {
         let facts = Facts { agent: &caller.agent, tier, at: record.at };
         let verdict = pact::decide(pact, &part.action, &facts);
         draft::decide(record, pact, &verdict);
-        let case = Case { pact, part, facts, verdict };
+        let mut case = Case { pact, part, facts, verdict, is_carried_out: false };
         if case.verdict.ruling == Ruling::Deny {
             return Err(self.denied(record, &case));
+        }
+        if let Some(credit) = self.credit(caller, &case) {
+            record.parent = Some(credit.decision);
+            case.is_carried_out = true;
+            return Ok((Reserved::nothing(), Some(case)));
         }
         let reserved = self.reserve(record, &case)?;
         Ok((reserved, Some(case)))

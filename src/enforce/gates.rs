@@ -23,6 +23,8 @@ pub(super) struct Case<'a> {
     pub facts: Facts<'a>,
     /// What the pact says.
     pub verdict: Verdict,
+    /// Whether it carries out what a model asked for, and was judged then: it is neither counted nor asked again.
+    pub is_carried_out: bool,
 }
 
 /// What would leave, as far as a decision looks at it.

@@ -1,6 +1,7 @@
 //! The judge: admit before the call, settle after it.
 
 mod admit;
+mod credit;
 mod draft;
 mod gates;
 mod made;
@@ -91,6 +92,8 @@ pub struct Enforcer {
     pacts: ArcSwap<PactSet>,
     rooms: Rooms,
     settings: Settings,
+    /// Calls that models made and agents have not carried out yet.
+    credits: credit::Credits,
     /// Tells decisions of one process apart; the counter tells them apart within it.
     nonce: [u8; 6],
     decisions: AtomicU64,
@@ -105,7 +108,8 @@ impl Enforcer {
         let mut nonce = [0; 6];
         aws_lc_rs::rand::fill(&mut nonce).map_err(|_| NoRandomness)?;
         let pacts = ArcSwap::from_pointee(pacts);
-        Ok(Arc::new(Self { pacts, rooms, settings, nonce, decisions: AtomicU64::new(0) }))
+        let credits = credit::Credits::default();
+        Ok(Arc::new(Self { pacts, rooms, settings, credits, nonce, decisions: AtomicU64::new(0) }))
     }
 
     /// The pacts in force.

@@ -155,6 +155,8 @@ pub(super) struct Open {
     pub departed: Option<Duration>,
     /// When the head of the upstream's answer was there.
     pub answered: Option<Duration>,
+    /// Whether it was judged when a model asked for it, so that nobody is asked again.
+    pub is_carried_out: bool,
 }
 
 impl Admission {
@@ -168,7 +170,7 @@ impl Admission {
 
     fn end(&mut self, kind: Kind, settlement: Settlement) {
         let Some(open) = self.open.take() else { return };
-        let Open { mut record, slot, reserved, started, departed, answered } = open;
+        let Open { mut record, slot, reserved, started, departed, answered, .. } = open;
         let now = self.judge.clock().monotonic();
         record.kind = kind;
         record.at = self.judge.clock().now();
@@ -183,6 +185,11 @@ impl Admission {
         let head = departed.zip(answered).map(|(from, to)| to.saturating_sub(from));
         tally::settled(&self.judge.rooms.metrics, &record, head);
         slot.record(record);
+    }
+
+    /// The record so far; `None` once it is settled.
+    pub(super) fn record(&self) -> Option<&Record> {
+        self.open.as_ref().map(|open| &open.record)
     }
 
     fn pass(&mut self) {
@@ -243,7 +250,7 @@ impl Admission {
         let Some(open) = &mut self.open else { return };
         let used = open.record.approval.as_ref();
         let granted = used.is_some_and(|used| used.answer == ApprovalAnswer::Granted);
-        if open.record.verdict == Ruling::Ask && !granted {
+        if open.record.verdict == Ruling::Ask && !granted && !open.is_carried_out {
             open.record.effect = Effect::Refused;
             open.record.reason = Some(Reason::ApprovalRequired);
             return self.end(Kind::Refused, Settlement::of(Outcome::Refused));

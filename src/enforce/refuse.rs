@@ -70,11 +70,14 @@ impl Enforcer {
 
     /// The answer to a denying verdict.
     pub(super) fn denied(&self, record: &Record, case: &Case<'_>) -> Refusal {
-        let Case { pact, part, facts, verdict } = case;
+        let Case { pact, part, facts, verdict, .. } = case;
         let reason = verdict.reason.unwrap_or(Reason::Denied);
         let mut detail = format!("`{}`", record.action.name);
         if let (Reason::TierTooLow, Some(needs)) = (reason, verdict.needs_tier) {
             detail.push_str(&format!(" needs tier `{needs}`, and the agent is on `{}`", facts.tier));
+        }
+        if let (Reason::Opaque, Some(pattern)) = (reason, pact::opaque_pattern(&part.action.target)) {
+            detail.push_str(&format!("; a clause would have to name it as `opaque: \"{pattern}\"`"));
         }
         // The detail says what a call lacks that only lacks a tier.
         let instead =

@@ -20,7 +20,9 @@ pub const FAULTS_MAX: usize = 16;
 pub const OBSERVED_MAX: usize = 8;
 
 /// The most tools that one record names as taken out of a request; what is over is counted in `withheld_cut`.
-pub const WITHHELD_MAX: usize = 32;
+pub const WITHHELD_MAX: usize = 16;
+/// The most bytes of the name of each.
+const WITHHELD_BYTES_MAX: usize = 64;
 
 /// What an event needs beside its record.
 pub(super) struct Envelope<'a> {
@@ -130,7 +132,7 @@ fn withheld(data: &mut Object<'_>, all: &[String]) {
         if i > 0 {
             out.push(b',');
         }
-        text_cut(out, name, LABEL_BYTES_MAX);
+        text_cut(out, name, WITHHELD_BYTES_MAX);
     }
     out.push(b']');
     if all.len() > WITHHELD_MAX {

@@ -16,7 +16,7 @@ mod words;
 
 pub use chain::{Chain, Sealed};
 pub use digest::argument_digest;
-pub use event::{CLAUSES_MAX, FAULTS_MAX, OBSERVED_MAX, RECORD_BYTES_MAX, TEXT_BYTES_MAX};
+pub use event::{CLAUSES_MAX, FAULTS_MAX, OBSERVED_MAX, RECORD_BYTES_MAX, TEXT_BYTES_MAX, WITHHELD_MAX};
 pub use read::{Event, Unsound, read};
 pub use record::{
     ActionSeen, ApprovalUse, Coverage, Gap, Latency, Observed, Outcome, PactRef, Record, TierSeen,

@@ -60,7 +60,7 @@ fn refused() -> Record {
             dialect: Dialect::Mcp,
         },
         args_digest: Some(Digest::of(b"arguments")),
-        withheld: Vec::new(),
+        withheld: vec!["delete \"é".to_owned(), "openai/web_search".to_owned()],
         approval: Some(ApprovalUse {
             id: ApprovalId::new("a-7").unwrap(),
             answer: ApprovalAnswer::Unanswered,
@@ -75,7 +75,7 @@ fn refused() -> Record {
         },
         coverage: Coverage { request: Seen::Read, response: None },
         traceparent: Traceparent::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
-        parent: None,
+        parent: Some(DecisionId::new("d-0").unwrap()),
     }
 }
 
@@ -98,6 +98,7 @@ fn bare() -> Record {
         approval: None,
         limit: None,
         traceparent: None,
+        parent: None,
         ..refused()
     }
 }
@@ -192,6 +193,8 @@ fn the_largest_record_keeps_under_the_bound() {
         clauses: vec![clause.clone(); 1000],
         faults: vec![clause; 1000],
         observed: vec![observed; 1000],
+        parent: Some(DecisionId::new(&"p".repeat(64)).unwrap()),
+        withheld: vec![long(5000); 1000],
         action: ActionSeen {
             kind: Some(ActionKind::HostedTool),
             name: long(70_000),
@@ -266,6 +269,10 @@ fn only_events_of_ours_are_read() {
         (r#""age_s":75"#, r#""age_s":75,"age_s":75"#),
         (r#""age_s":75"#, r#""age_s": 75"#),
         (r#""recordedtime":"2026-11-18T10:00:01.000000Z""#, r#""recordedtime":"2026-11-18T10:00:01Z""#),
+        // Moments that are never written: before 1970, and in the last hours of the year 9999.
+        (r#""recordedtime":"2026-11-18T"#, r#""recordedtime":"1026-11-18T"#),
+        (r#""recordedtime":"2026-11-18T"#, r#""recordedtime":"9999-12-31T"#),
+        (r#""time":"2026-11-18T"#, r#""time":"0969-11-18T"#),
         (r#"/corp/refunds","approval""#, r#"/corp/other","approval""#),
         (r#""proof":"bearer","#, ""),
         (r#""kind":"refused"}"#, r#""kind":"client-gone"}"#),
@@ -380,6 +387,7 @@ fn the_documented_members_are_those_that_are_written() {
     chain.tell(Gap { after_crash: true, lost: 1, torn_bytes: 1 });
     let mut many = refused();
     many.clauses = vec![many.clauses[0].clone(); CLAUSES_MAX + 1];
+    many.withheld = vec![many.withheld[0].clone(); WITHHELD_MAX + 1];
     many.faults = vec![many.faults[0].clone(); FAULTS_MAX + 1];
     many.observed[0].clauses = vec![many.clauses[0].clone(); OBSERVED_MAX + 1];
     many.observed = vec![many.observed[0].clone(); OBSERVED_MAX + 1];

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::header::{HeaderName, HeaderValue};
 
-use crate::classify::{self, Peer};
+use crate::classify::{self, Door, Peer};
 use crate::domain::{Dialect, UpstreamName};
 use crate::net::{HttpClient, Reach};
 
@@ -57,8 +57,13 @@ impl Elsewhere {
     /// Undeclared places behind this client.
     #[must_use]
     pub fn new(client: HttpClient, idle_timeout: Duration) -> Self {
-        let peer =
-            Peer { name: None, dialect: Dialect::Http, provider: String::new(), mcp_versions: Vec::new() };
+        let peer = Peer {
+            name: None,
+            dialect: Dialect::Http,
+            provider: String::new(),
+            mcp_versions: Vec::new(),
+            betas: Vec::new(),
+        };
         Self { client, idle_timeout, peer }
     }
 }
@@ -144,6 +149,19 @@ impl Routes {
             sharing.sort_by_key(|upstream| std::cmp::Reverse(upstream.prefix.len()));
         }
         Self { by_name, by_authority, elsewhere }
+    }
+
+    /// The ways to other agents through a reverse listener at that URL.
+    pub(super) fn doors(&self, here: &str) -> Vec<Door> {
+        let agents = self.by_name.values().filter(|upstream| upstream.peer.dialect == Dialect::A2a);
+        let door = |upstream: &Arc<Upstream>| Door {
+            scheme: upstream.scheme.clone(),
+            host: upstream.host.clone(),
+            port: upstream.port,
+            prefix: upstream.prefix.clone(),
+            url: format!("{here}/{}", upstream.name),
+        };
+        agents.map(door).collect()
     }
 
     /// The upstream of that name.

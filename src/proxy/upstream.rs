@@ -45,7 +45,8 @@ pub(super) fn compose(
     };
     let is_read = !matches!(origin.dialect(), Dialect::Http | Dialect::Opaque);
     if is_read && !is_signed(header::ACCEPT_ENCODING.as_str()) {
-        // The tap reads these answers as they stream.
+        // The tap reads these answers as they stream, and whole.
+        headers.remove(header::RANGE);
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
     let mut request = Request::new(body);

@@ -161,8 +161,12 @@ impl Report {
         let says_model = self.model.is_none() && MODEL.find(data).is_some();
         let says_stop = !is_openai && STOP.find(data).is_some();
         if (says_usage || says_model || says_stop)
-            && let Ok(said) = serde_json::from_slice::<Said>(data)
+            && let Ok(mut said) = serde_json::from_slice::<Said>(data)
         {
+            if matches!(self.speech, Speech::Anthropic) {
+                // Only the message that starts says its model; clients look nowhere else.
+                said.model = None;
+            }
             self.ended |= !is_openai && said.kind.as_deref() == Some("message_stop");
             self.hear(said);
         }

@@ -4,7 +4,7 @@ use crate::classify::address::judged_uri;
 use crate::classify::fault::Fault;
 use crate::classify::mcp::Asked;
 use crate::classify::mcp::params::{Given, Object, Params};
-use crate::classify::names::check_name;
+use crate::classify::names::{check_member_name, check_text};
 use crate::classify::{Bounds, Problem};
 use crate::domain::{Json, Target, ToolRef, UpstreamName};
 
@@ -122,7 +122,7 @@ fn resource(
     bounds: &Bounds,
 ) -> Result<(Target, Json), Fault> {
     let uri = text(uri, member)?;
-    check_name(&uri, bounds.uri_bytes).map_err(|fault| place(fault, member))?;
+    check_text(&uri, bounds.uri_bytes).map_err(|fault| place(fault, member))?;
     let uri = judged_uri(&uri).map_err(|error| place(error.into(), member))?;
     Ok((Target::Resource { server, uri }, Json::Object(Vec::new())))
 }
@@ -140,7 +140,7 @@ fn arguments(arguments: Object) -> Result<Json, Fault> {
 
 fn name(given: Given, member: &str, bounds: &Bounds) -> Result<String, Fault> {
     let name = text(given, member)?;
-    check_name(&name, bounds.name_bytes).map_err(|fault| place(fault, member))?;
+    check_member_name(&name, bounds.name_bytes).map_err(|fault| place(fault, member))?;
     Ok(name)
 }
 

@@ -16,7 +16,7 @@ fuzz_target!(|input: &[u8]| {
 
 /// What the agent gets, and whether the stream could be read to its end.
 fn told<'a>(speech: &Speech, chunks: impl IntoIterator<Item = &'a [u8]>, refuses: bool) -> (Vec<u8>, bool) {
-    let expected = Expected { speech: speech.clone(), streamed: true, model: None };
+    let expected = Expected { speech: speech.clone(), streamed: true, ..Expected::unread() };
     let Ok(AnswerForm::Stream(mut reader)) =
         expected.form(200, Some("text/event-stream"), &Bounds::default())
     else {

@@ -1,5 +1,7 @@
 //! What an attacker tries, and what comes of it: the right refusal, a record, silence upstream.
 
+/// Other agents: messages that say more than they show, cards that lead around.
+mod agents;
 /// Approvals: replayed, borrowed, outlived, abandoned.
 mod asking;
 /// Calls to models of Bedrock, signed and not, and what those ask for.
@@ -10,6 +12,8 @@ mod bodies;
 mod evidence;
 /// Too much, too slow, too often.
 mod floods;
+/// Frames of HTTP/2, in orders and numbers that no client sends.
+mod frames;
 /// Where one message ends and the next begins.
 mod framing;
 /// Calls to Gemini, and what it asks for.

@@ -1,5 +1,7 @@
 //! Real clients, unmodified: first against the stand-ins alone, then with the sidecar between.
 
+/// Other agents, by Agent2Agent.
+mod agents;
 /// Calls that wait for a person.
 mod approvals;
 /// curl, for whatever speaks plain HTTP.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::clients::scene::{AGENTS_OWN, MCP_CLIENTS, Route, SHOPPING, Scene};
 use crate::support::authority::Authority;
-use crate::support::programs::{McpServer, Program, run};
+use crate::support::programs::{Program, Server, run};
 use crate::support::sidecar::{Setup, token};
 
 /// One call to a tool in three seconds.
@@ -97,7 +97,7 @@ async fn the_present_mcp_client_falls_back_behind_the_sidecar_too() {
 async fn mcp_servers_on_the_official_sdk_are_guarded() {
     let authority = Authority::new();
     for (venv, present) in [(".venv", "2026-07-28"), (".venv-before", "2025-11-25")] {
-        let server = McpServer::start(venv);
+        let server = Server::mcp(venv);
         let url = format!("http://127.0.0.1:{}", server.port);
         let setup = Setup::default().agent("shopper-1").pact(SHOPPING).upstream("desk", "mcp", &url, None);
         let sidecar = setup.start(&authority.roots());

@@ -55,8 +55,14 @@ pub struct Ear {
 impl Ear {
     /// Answers each request with these bytes; closes afterwards where told so.
     pub async fn answering(answer: &'static [u8], closes: bool) -> Self {
+        Self::telling(|_| answer, closes).await
+    }
+
+    /// The same where the answer depends on the address.
+    pub async fn telling(answer: impl FnOnce(SocketAddr) -> &'static [u8], closes: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        let answer = answer(address);
         let heard: Arc<Mutex<Vec<u8>>> = Arc::default();
         let hearing = Arc::clone(&heard);
         tokio::spawn(async move {
@@ -306,6 +312,7 @@ upstreams:
   - {{name: bedrock, dialect: bedrock, url: \"http://{ear}/bedrock\", private: true, credential: {{header: authorization, prefix: \"Bearer \", env: KEY}}}}
   - {{name: aws, dialect: bedrock, url: \"http://{ear}/aws\", private: true}}
   - {{name: shop, dialect: mcp, url: \"http://{ear}/shop\", private: true}}
+  - {{name: peer, dialect: a2a, url: \"http://{ear}/peer\", private: true}}
   - {{name: web, dialect: http, url: \"http://{ear}/web\", private: true}}
 interception: {{authority: ca/}}
 trust: {{fixed: standard}}

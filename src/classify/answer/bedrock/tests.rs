@@ -14,7 +14,7 @@ const NO: &str = "refused: not this \"order\"";
 
 fn expected(streamed: bool) -> Expected {
     let model = Some(("bedrock".to_owned(), "anthropic.claude-v2".to_owned()));
-    Expected { speech: Speech::Bedrock("bedrock".to_owned()), streamed, model }
+    Expected { speech: Speech::Bedrock("bedrock".to_owned()), streamed, model, ..Expected::unread() }
 }
 
 /// The frames of events that stand one a line: `{"messageStop":{…}}`.

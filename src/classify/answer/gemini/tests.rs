@@ -14,7 +14,7 @@ const NO: &str = "refused: not this \"order\"";
 
 fn expected(streamed: bool) -> Expected {
     let model = Some(("google".to_owned(), "gemini-2.5-flash".to_owned()));
-    Expected { speech: Speech::Gemini("google".to_owned()), streamed, model }
+    Expected { speech: Speech::Gemini("google".to_owned()), streamed, model, ..Expected::unread() }
 }
 
 /// What is asked of the judge: `tool refund {"args":{}}`.

@@ -1,0 +1,153 @@
+//! Answers that no client and no proxy should have to read.
+
+use std::io::Write as _;
+
+use flate2::Compression;
+use flate2::write::{GzEncoder, ZlibEncoder};
+use pactgate::domain::ActionKind;
+use pactgate::evidence::{CutCause, Outcome};
+use serde_json::json;
+
+use crate::answers::{answer, chat_stream, chunk, facing};
+use crate::support::arena::{Answer, Ear, Way, post};
+
+const CALL: &str = r#"{"id":"c-1","model":"small","choices":[{"index":0,"message":{"role":"assistant","tool_calls":[{"id":"x","type":"function","function":{"name":"delete_all","arguments":"{}"}}]},"finish_reason":"tool_calls"}]}"#;
+
+/// What the agent gets, and how the call to the model ended.
+async fn got(response: &'static [u8], streamed: bool) -> (Answer, Outcome) {
+    let arena = facing(Ear::answering(response, true).await);
+    let body = json!({"model": "small", "messages": [], "stream": streamed}).to_string();
+    let got = arena.send(Way::Reverse, post("/openai/v1/chat/completions", &body)).await;
+    let records = arena.records_once(1).await;
+    let model = records.iter().find(|record| record.parent.is_none()).unwrap();
+    assert_eq!(model.action.kind, Some(ActionKind::Model));
+    (got, model.outcome.unwrap())
+}
+
+#[tokio::test]
+async fn an_answer_of_another_kind_than_asked_for_is_held_back() {
+    let events = chat_stream(&[chunk(json!({"content": "hello"}), Some("stop"))]);
+    for (what, content_type, body, streamed) in [
+        ("a stream unasked", "text/event-stream", events.as_str(), false),
+        ("JSON as a stream", "text/event-stream", CALL, false),
+        ("no stream", "application/json", CALL, true),
+        ("a stream as JSON", "application/json", &events, false),
+        ("text", "text/plain", CALL, false),
+        ("no type", "", CALL, false),
+        ("half", "application/json", CALL.get(..200).unwrap(), false),
+        ("twice", "application/json", r#"{"choices":[],"choices":[]}"#, false),
+        ("another case", "application/json", r#"{"choices":[],"Choices":[]}"#, false),
+        (
+            "a whole message in a stream",
+            "text/event-stream",
+            "data: {\"choices\":[{\"index\":0,\"message\":{\"tool_calls\":[]}}]}\n\n",
+            true,
+        ),
+        (
+            "a call that does not end",
+            "text/event-stream",
+            "data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"look\",\"arguments\":\"{\"}}]}}]}\n\ndata: [DONE]\n\n",
+            true,
+        ),
+        (
+            "an index that goes back",
+            "text/event-stream",
+            "data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":1,\"function\":{\"name\":\"look\"}},{\"index\":0,\"function\":{\"name\":\"look\"}}]}}]}\n\n",
+            true,
+        ),
+    ] {
+        let (got, outcome) = got(answer(content_type, "", body.as_bytes()), streamed).await;
+        assert_eq!(outcome, Outcome::Cut { why: CutCause::Unreadable }, "{what}: {got:?}");
+        assert!(!got.body().contains("delete_all"), "{what}: {got:?}");
+        assert!(got.body().contains("unreadable-answer"), "{what}: {got:?}");
+        assert!(!got.body().contains("[DONE]"), "{what}: {got:?}");
+    }
+}
+
+fn gzip(plain: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(plain).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zlib(plain: &[u8]) -> Vec<u8> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(plain).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[tokio::test]
+async fn a_compressed_answer_is_judged_like_any_other() {
+    for (coding, bytes) in [
+        ("gzip", gzip(CALL.as_bytes())),
+        ("x-gzip", gzip(CALL.as_bytes())),
+        ("deflate", zlib(CALL.as_bytes())),
+    ] {
+        let response = answer("application/json", &format!("content-encoding: {coding}\r\n"), &bytes);
+        let (got, _) = got(response, false).await;
+        assert!(!got.0.contains("content-encoding"), "{got:?}");
+        assert!(!got.body().contains("tool_calls"), "{got:?}");
+        assert!(got.body().contains("never-delete"), "{got:?}");
+    }
+    let events = chat_stream(&[chunk(json!({"role": "assistant", "content": "hello"}), Some("stop"))]);
+    let response = answer("text/event-stream", "content-encoding: gzip\r\n", &gzip(events.as_bytes()));
+    let (streamed, outcome) = got(response, true).await;
+    assert!(streamed.body().contains("hello") && streamed.body().contains("[DONE]"), "{streamed:?}");
+    assert_eq!(outcome, Outcome::Completed { status: 200 });
+    for (coding, bytes) in [
+        ("br", CALL.as_bytes().to_vec()),
+        ("gzip, gzip", gzip(&gzip(CALL.as_bytes()))),
+        ("gzip", CALL.as_bytes().to_vec()),
+        ("gzip", gzip(CALL.as_bytes())[..60].to_vec()),
+        ("gzip", gzip(&vec![b' '; 80 << 20])),
+    ] {
+        let response = answer("application/json", &format!("content-encoding: {coding}\r\n"), &bytes);
+        let (got, outcome) = got(response, false).await;
+        assert_eq!(got.status(), 502, "{coding}: {got:?}");
+        assert_eq!(outcome, Outcome::Cut { why: CutCause::Unreadable }, "{coding}");
+    }
+}
+
+#[tokio::test]
+async fn one_endless_delta_is_cut_with_the_apis_own_error() {
+    let mut body = b"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"".to_vec();
+    body.resize(100 << 20, b'a');
+    let (got, outcome) = got(answer("text/event-stream", "", &body), true).await;
+    assert_eq!(outcome, Outcome::Cut { why: CutCause::Unreadable });
+    assert!(got.body().len() < 4096, "{} bytes", got.body().len());
+    assert!(got.body().contains("unreadable-answer"), "{got:?}");
+}
+
+#[tokio::test]
+async fn another_model_than_asked_for_must_be_one_that_may_answer() {
+    for (model, passes) in [("small", true), ("small-2026-01-31", true), ("small-pro", false), ("big", false)]
+    {
+        let body = format!(
+            r#"{{"id":"c-1","model":"{model}","choices":[{{"index":0,"message":{{"content":"hello"}},"finish_reason":"stop"}}]}}"#
+        );
+        let (whole, _) = got(answer("application/json", "", body.as_bytes()), false).await;
+        assert_eq!(whole.body().contains("hello"), passes, "{model}: {whole:?}");
+        let events = format!(
+            "data: {{\"model\":\"{model}\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"hello\"}}}}]}}\n\ndata: [DONE]\n\n"
+        );
+        let (streamed, outcome) = got(answer("text/event-stream", "", events.as_bytes()), true).await;
+        assert_eq!(streamed.body().contains("hello"), passes, "{model}: {streamed:?}");
+        if !passes {
+            assert_eq!(outcome, Outcome::Cut { why: CutCause::Forbidden }, "{model}");
+            assert!(streamed.body().contains("refused-answer"), "{streamed:?}");
+        }
+    }
+}
+
+/// A number that no double holds is nobody's business where it is no argument: of log probabilities, of embeddings.
+#[tokio::test]
+async fn numbers_that_nobody_judges_pass_as_they_are() {
+    let body = r#"{"id":"c-1","model":"small","choices":[{"index":0,"logprobs":{"content":[{"logprob":-0.123456789012345678901}]},"message":{"content":"hello"},"finish_reason":"stop"}]}"#;
+    let (whole, outcome) = got(answer("application/json", "", body.as_bytes()), false).await;
+    assert_eq!((whole.body(), outcome), (body, Outcome::Completed { status: 200 }));
+    let long = CALL
+        .replace("delete_all", "refund")
+        .replace("\"{}\"", "\"{\\\"amount\\\":80.123456789012345678901}\"");
+    let (refused, _) = got(answer("application/json", "", long.as_bytes()), false).await;
+    assert!(!refused.body().contains("tool_calls"), "{refused:?}");
+}
