@@ -2,7 +2,7 @@
 
 use crate::classify::fault::Fault;
 use crate::classify::model::{self, Settings};
-use crate::classify::names::check_name;
+use crate::classify::names::{check_name, check_text};
 use crate::classify::strict_json::{Kind, Reader};
 use crate::classify::{
     Bounds, Coverage, Expected, JsonPath, Offer, Part, Peer, Problem, Reading, Reply, Speech, address,
@@ -117,7 +117,7 @@ impl Asked {
 
     /// Adds a reference to what the provider fetches from a URI.
     pub(super) fn refer_to_uri(&mut self, kind: &str, uri: &str) -> Result<(), Fault> {
-        check_name(uri, self.bounds.uri_bytes)?;
+        check_text(uri, self.bounds.uri_bytes)?;
         let uri = address::judged_uri(uri)?;
         self.add_reference(format!("{kind}/{uri}"))
     }

@@ -19,6 +19,8 @@ pub struct ToolTable {
     agents: HashMap<Box<str>, Row>,
     http: Index<HttpPattern>,
     maps_http: bool,
+    /// The names of all forms but plain calls without the case of their letters. Some servers and clients compare so.
+    folded: HashMap<Box<str>, u32>,
 }
 
 #[derive(Clone, Debug)]
@@ -84,6 +86,11 @@ impl ToolTable {
             for (peer, skill) in &forms.agents {
                 table.agents.insert(format!("{peer}/{skill}").into(), Row { natural: None, ..row("") });
             }
+            let mcp = forms.mcp.iter().map(|(server, tool)| format!("{server}.{tool}"));
+            let agents = forms.agents.iter().map(|(peer, skill)| format!("{peer}/{skill}"));
+            for name in mcp.chain(agents).chain(forms.functions.iter().cloned()) {
+                table.folded.insert(name.to_lowercase().into(), number);
+            }
             http.extend(http_rows(&forms.http, number));
         }
         table.maps_http = !http.is_empty();
@@ -97,10 +104,10 @@ impl ToolTable {
         match target {
             Target::Tool(ToolRef::Mcp { server, tool }) => {
                 let row = self.mcp.get(server.as_str()).and_then(|tools| tools.get(tool.as_str()));
-                row.map_or_else(|| Self::natural([server.as_str(), ".", tool].concat()), |row| self.row(row))
+                row.map_or_else(|| self.unmapped([server.as_str(), ".", tool].concat()), |row| self.row(row))
             }
             Target::Tool(ToolRef::Function(name)) => {
-                self.functions.get(name.as_str()).map_or_else(|| Self::natural(name), |row| self.row(row))
+                self.functions.get(name.as_str()).map_or_else(|| self.unmapped(name), |row| self.row(row))
             }
             Target::Tool(ToolRef::Capability(name)) => Self::natural(name),
             Target::Agent { peer, skill: Some(skill) } if !self.agents.is_empty() => {
@@ -123,6 +130,18 @@ impl ToolTable {
     #[must_use]
     pub const fn maps_http(&self) -> bool {
         self.maps_http
+    }
+
+    /// A name that the table does not know. One that differs from a form in the case of its letters alone is none of its
+    /// capability, but what restrains that restrains it too: a prohibition cannot be dodged by a capital letter.
+    fn unmapped(&self, name: impl AsRef<str>) -> Naming {
+        let name = name.as_ref();
+        let near = match self.folded.is_empty() {
+            true => None,
+            false => self.folded.get(name.to_lowercase().as_str()),
+        };
+        let natural = near.and_then(|number| self.capability(*number)).filter(|near| **near != *name);
+        Naming { natural, ..Self::natural(name) }
     }
 
     fn natural(name: impl AsRef<str>) -> Naming {

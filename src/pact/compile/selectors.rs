@@ -103,7 +103,14 @@ fn plain(separator: u8, kind: ActionKind, text: &str) -> Result<(), Wrong> {
     names::check(first, text)?;
     match kind {
         _ if rest.is_empty() && first.len() == text.len() => Ok(()),
-        ActionKind::Resource => uri(first, rest),
+        ActionKind::Resource => match rest.split_once('/') {
+            // What a provider keeps is named by its kind, and some of it by a URI behind that.
+            Some((kind, kept)) if kept.contains("://") && !kind.contains(':') => {
+                names::check(kind, text)?;
+                uri(&format!("{first}/{kind}"), kept)
+            }
+            _ => uri(first, rest),
+        },
         _ => names::check(rest, text),
     }
 }

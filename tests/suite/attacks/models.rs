@@ -15,7 +15,7 @@ async fn other_paths_of_a_model_api_are_not_known() {
         "/openai/v1/realtime/sessions",
         "/openai/v1/chat/completions/x",
         "/openai/v1/completions/x",
-        "/openai/v1/embeddings/x",
+        "/openai/v1/images/generations/x",
         "/openai/",
         "/openai",
         "/claude/v1/messages/batches",
@@ -120,7 +120,7 @@ async fn a_clause_for_a_host_opens_no_endpoint_of_an_api_there() {
     let arena = Arena::under(&opened("EAR")).await;
     let wide = Arena::under(&opened("**:*")).await;
     let body = r#"{"input_file_id":"f"}"#;
-    for path in ["/openai/v1/batches", "/openai/v1/embeddings", "/claude/v1/messages/batches", "/shop/admin"]
+    for path in ["/openai/v1/batches", "/openai/v1/images/generations", "/claude/v1/messages/batches", "/shop/admin"]
     {
         arena.refuses(path, Way::Reverse, post(path, body), 403, "opaque").await;
         let answer = wide.refuses(path, Way::Reverse, post(path, body), 403, "opaque").await;
