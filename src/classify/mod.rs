@@ -19,6 +19,7 @@ mod names;
 mod offer;
 mod openai;
 mod query;
+mod responses;
 mod strict_json;
 mod unreadable;
 
@@ -218,7 +219,7 @@ pub fn plan(
 ) -> BodyPlan {
     let is_unread = headers::leaves_http(method, headers)
         || !matches!(content::media(headers), Ok(Media::Json | Media::Absent | Media::Other));
-    let path = known_path(peer, path).unwrap_or_default();
+    let path = judged_path(peer, path).unwrap_or_default();
     let holds = match peer.dialect {
         _ if is_unread => false,
         Dialect::OpenAi => openai::recognizes(method, &path).is_some(),
@@ -286,7 +287,7 @@ impl Reply {
 fn read(peer: &Peer, view: &RequestView<'_>, bounds: &Bounds) -> Result<Call, Fault> {
     headers::refuse_overrides(view)?;
     let mut target = http_target(view.method, view.scheme, view.host, view.port, "/")?;
-    target.path = known_path(peer, view.path)?;
+    target.path = judged_path(peer, view.path)?;
     let path = forwarded_path(peer, view, &target);
     if let Some(query) = view.query {
         query::check_query(query)?;
@@ -329,7 +330,11 @@ fn read(peer: &Peer, view: &RequestView<'_>, bounds: &Bounds) -> Result<Call, Fa
 }
 
 /// The path as it is judged, in one spelling.
-fn known_path(peer: &Peer, path: &str) -> Result<String, AddressError> {
+///
+/// # Errors
+///
+/// [`AddressError`] for what has no spelling beyond doubt.
+pub fn judged_path(peer: &Peer, path: &str) -> Result<String, AddressError> {
     let own = (peer.dialect == Dialect::Bedrock).then(|| bedrock::judged_path(path)).flatten();
     own.map_or_else(|| normalize_path(if path.is_empty() { "/" } else { path }), Ok)
 }

@@ -10,7 +10,10 @@ use crate::classify::{
 use crate::domain::{Action, Dialect, Family, Json, Target, ToolRef, UpstreamName};
 
 /// Tools that one call puts before a model. The APIs themselves take 128.
-const OFFERS_MAX: usize = 1024;
+pub(super) const OFFERS_MAX: usize = 1024;
+
+/// References of one call to what the provider holds.
+const STATES_MAX: usize = 128;
 
 /// Settings at the top of one call.
 const SETTINGS_MAX: usize = 128;
@@ -105,10 +108,31 @@ pub(super) fn read(
     body: &[u8],
     bounds: &Bounds,
 ) -> Result<Reading, Fault> {
+    read_with(form, peer, extra, body, bounds, &mut |_, _| Ok(false))
+}
+
+/// Reads a member in the API's own way, and says whether it did; whatever it left is read in the common way.
+pub(super) type Own<'o> = &'o mut dyn FnMut(&mut Reader<'_>, &str) -> Result<bool, Fault>;
+
+/// The same, where the API has members that are read in its own way.
+pub(super) fn read_with(
+    form: &Form,
+    peer: &Peer,
+    extra: Option<(&str, Json)>,
+    body: &[u8],
+    bounds: &Bounds,
+    own: Own<'_>,
+) -> Result<Reading, Fault> {
     let mut envelope =
         Envelope { provider: peer.provider.clone(), betas: peer.betas.clone(), ..Envelope::default() };
     let mut reader = Reader::new(body, bounds)?;
-    reader.object(Distinct::InAnyCase, |reader, name| envelope.member(form, reader, name, bounds))?;
+    reader.object(Distinct::InAnyCase, |reader, name| {
+        known_spelling(name, form.judged)?;
+        if own(reader, name)? {
+            return Ok(());
+        }
+        envelope.member(form, reader, name, bounds)
+    })?;
     reader.end()?;
     (form.finish)(&mut envelope);
     let held = envelope.states()?;
@@ -161,7 +185,6 @@ impl Envelope {
         name: &str,
         bounds: &Bounds,
     ) -> Result<(), Fault> {
-        known_spelling(name, form.judged)?;
         let kind = reader.kind()?;
         match name {
             "model" => {
@@ -290,17 +313,11 @@ impl Envelope {
         bounds: &Bounds,
     ) -> Result<(), Fault> {
         let id = read_name(reader, bounds)?;
-        self.refer(reader, kind, &id, bounds)
+        self.refer(reader, kind, &id)
     }
 
     /// Notes something that the provider holds, of that kind and name.
-    pub(super) fn refer(
-        &mut self,
-        reader: &Reader<'_>,
-        kind: &str,
-        id: &str,
-        bounds: &Bounds,
-    ) -> Result<(), Fault> {
+    pub(super) fn refer(&mut self, reader: &Reader<'_>, kind: &str, id: &str) -> Result<(), Fault> {
         if id.contains('/') {
             let what = "a `/` in a name that a pact reads as one segment of a path";
             return Err(reader.fault(Problem::Name, what));
@@ -309,7 +326,7 @@ impl Envelope {
         if self.states.contains(&uri) {
             return Ok(());
         }
-        if self.states.len() == bounds.batch {
+        if self.states.len() == STATES_MAX {
             let what = "more references to what the provider holds than are judged in one call";
             return Err(reader.fault(Problem::TooLarge, what));
         }

@@ -190,9 +190,10 @@ impl Routes {
         let rest = path.strip_prefix('/')?;
         let (name, rest) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let named = self.by_name.get(name)?;
-        // What has no normal form is refused when it is read, but for the slashes in an ARN.
-        let normal = classify::normalize_path(if rest.is_empty() { "/" } else { rest });
-        let normal = normal.unwrap_or_else(|_| rest.to_owned());
+        let Ok(normal) = classify::judged_path(&named.peer, rest) else {
+            // Refused when it is read.
+            return Some(Origin { path: rest.to_owned(), ..Origin::at(named, rest, query) });
+        };
         let whole = format!("{}{}", named.prefix, if rest.is_empty() { rest } else { &normal });
         let sharing = self.by_authority.get(&(named.host.clone(), named.port))?;
         let nearer = sharing

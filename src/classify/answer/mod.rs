@@ -16,6 +16,8 @@ pub(in crate::classify) mod mcp;
 mod responses;
 mod script;
 mod sse;
+#[cfg(test)]
+mod trial;
 mod usage;
 mod whole;
 

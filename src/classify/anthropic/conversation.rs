@@ -125,7 +125,7 @@ impl Walk<'_> {
         })?;
         match file {
             // A file that code has written is told, not read.
-            Some(file) if !is_output => self.envelope.refer(reader, "file_id", &file, self.bounds),
+            Some(file) if !is_output => self.envelope.refer(reader, "file_id", &file),
             _ => Ok(()),
         }
     }

@@ -142,6 +142,9 @@ impl Case {
         let messages = value.as_array().map_or_else(|| vec![&value], |messages| messages.iter().collect());
         for part in &call.parts {
             let is_there = match &part.action.target {
+                Target::Model { model, .. } if self.names_model_in_path() => {
+                    path_names(&call.path_and_query, model)
+                }
                 Target::Model { model, .. } => forwarded_names(&value, model),
                 Target::Tool(ToolRef::Mcp { tool, .. }) => messages.iter().any(|message| {
                     message["method"] == "tools/call" && message["params"]["name"] == tool.as_str()
@@ -154,6 +157,32 @@ impl Case {
         let asks_for_tool = |message: &&&Value| message["method"] == "tools/call";
         let tools = call.parts.iter().filter(|part| matches!(part.action.target, Target::Tool(_))).count();
         assert_eq!(tools, messages.iter().filter(asks_for_tool).count(), "a tool call that was not judged");
+    }
+}
+
+impl Case {
+    fn names_model_in_path(&self) -> bool {
+        matches!(self.peer.dialect, Dialect::Gemini | Dialect::Bedrock)
+    }
+}
+
+/// Whether a path names that model, read as a router would: its escapes taken off once.
+fn path_names(path: &str, model: &str) -> bool {
+    let mut bytes = path.split('?').next().unwrap_or_default().bytes();
+    let mut plain = Vec::new();
+    while let Some(byte) = bytes.next() {
+        plain.push(match byte {
+            b'%' => {
+                let digits: String = bytes.by_ref().take(2).map(char::from).collect();
+                u8::from_str_radix(&digits, 16).expect("a whole escape")
+            }
+            byte => byte,
+        });
+    }
+    let path = String::from_utf8(plain).expect("a path in UTF-8");
+    path.contains(&format!("/{model}:")) || path.contains(&format!("/{model}/converse")) || {
+        let (publisher, name) = model.split_once('/').unwrap_or_default();
+        path.contains(&format!("/publishers/{publisher}/models/{name}:"))
     }
 }
 

@@ -7,9 +7,15 @@ use pactgate::classify::{AnswerForm, Bounds, Expected, Judgement, Question, Spee
 /// byte; where everything is, nothing is left in it that could be refused.
 pub fn whole(input: &[u8]) {
     let Some((speaker, body)) = input.split_first() else { return };
-    let speakers = [Speech::Chat, Speech::Responses, Speech::Anthropic, Speech::Gemini("gemini".to_owned()), Speech::Bedrock("bedrock".to_owned())];
+    let speakers = [
+        Speech::Chat,
+        Speech::Responses("openai".to_owned()),
+        Speech::Anthropic,
+        Speech::Gemini("gemini".to_owned()),
+        Speech::Bedrock("bedrock".to_owned()),
+    ];
     let speech = speakers[usize::from(*speaker) % speakers.len()].clone();
-    let expected = Expected { speech, streamed: false, model: None, ..Expected::unread() };
+    let expected = Expected { speech, streamed: false, ..Expected::unread() };
     let bounds = Bounds::default();
     assert!(matches!(expected.form(200, Some("application/json"), &bounds), Ok(AnswerForm::Whole)));
     let read = || WholeAnswer::read(&expected, Bytes::copy_from_slice(body), &bounds);

@@ -5,6 +5,7 @@ use serde_json::Value;
 use tokio::io::AsyncReadExt as _;
 
 use crate::support::arena::{Arena, Ear, KEY, Way, post, request};
+use crate::support::recorded::frames;
 
 const STREAM: &str = include_str!("../../corpus/answers/bedrock/parallel_calls.jsonl");
 const WHOLE: &str = include_str!("../../corpus/answers/bedrock/whole.json");
@@ -26,43 +27,16 @@ spec:
     - id: sonnet
       allow: {model: [\"bedrock/anthropic.claude-sonnet-*\", \"bedrock/arn:aws:bedrock:*:*:inference-profile/us.anthropic.*\"]}
       where: {max_tokens: {max: 64}}
+    - id: kept
+      allow: {resource: [\"bedrock/s3Location/s3://mine/**\", \"bedrock/prompt/arn:aws:bedrock:*:123456789012:prompt/*\"]}
+    - id: prompts
+      allow: {model: \"bedrock/arn:aws:bedrock:*:123456789012:prompt/MINE*\"}
     - id: tools
       allow: {tool: [TOOLS]}
 ";
 
 fn pact(tools: &str) -> String {
     PACT.replace("TOOLS", tools)
-}
-
-/// A frame, written as the documentation of Amazon Transcribe's event stream describes it.
-fn frame(event: &str, payload: &str) -> Vec<u8> {
-    let mut headers = Vec::new();
-    for (name, value) in
-        [(":event-type", event), (":content-type", "application/json"), (":message-type", "event")]
-    {
-        headers.push(name.len() as u8);
-        headers.extend_from_slice(name.as_bytes());
-        headers.push(7);
-        headers.extend_from_slice(&(value.len() as u16).to_be_bytes());
-        headers.extend_from_slice(value.as_bytes());
-    }
-    let total = 16 + headers.len() + payload.len();
-    let mut frame = Vec::from((total as u32).to_be_bytes());
-    frame.extend_from_slice(&(headers.len() as u32).to_be_bytes());
-    frame.extend_from_slice(&crc32fast::hash(&frame).to_be_bytes());
-    frame.extend_from_slice(&headers);
-    frame.extend_from_slice(payload.as_bytes());
-    frame.extend_from_slice(&crc32fast::hash(&frame).to_be_bytes());
-    frame
-}
-
-fn frames(lines: &str) -> Vec<u8> {
-    let frame_of = |line: &str| {
-        let event: serde_json::Map<String, Value> = serde_json::from_str(line).unwrap();
-        let (name, payload) = event.into_iter().next().unwrap();
-        frame(&name, &payload.to_string())
-    };
-    lines.lines().flat_map(frame_of).collect()
 }
 
 /// An answer, each byte of it in a chunk of its own.
@@ -181,6 +155,41 @@ async fn a_signed_request_goes_on_as_it_came_or_not_at_all() {
     let unplain = signed("model/anthropic.claude%2Dsonnet-4/converse", HELLO);
     let refusal = arena.refuses("needless escape", Way::Forward, unplain, 400, "unreadable").await;
     assert!(refusal.body().contains("signed"), "{refusal:?}");
+}
+
+#[tokio::test]
+async fn a_signature_is_replaced_where_the_sidecar_has_a_token() {
+    let whole = answer("application/json", WHOLE.as_bytes());
+    let arena = Arena::built(Ear::answering(whole, false).await, &pact("get_order, refund"), |_| {});
+    let headers = [
+        ("content-type", "application/json"),
+        ("accept-encoding", "identity"),
+        ("x-amz-date", "20261120T200000Z"),
+        ("x-amz-security-token", "token-of-the-session"),
+        ("authorization", SIGNATURE),
+    ];
+    let call = request("POST", &format!("/bedrock/{MODEL}/converse"), &headers, HELLO);
+    arena.passes("signed", Way::Reverse, call).await;
+    let heard = arena.ear.heard();
+    assert!(heard.contains(&format!("authorization: Bearer {KEY}")), "{heard}");
+    assert!(!heard.contains("AKIA") && !heard.contains("token-of-the-session"), "{heard}");
+}
+
+#[tokio::test]
+async fn what_aws_keeps_is_named_by_the_pact() {
+    let whole = answer("application/json", WHOLE.as_bytes());
+    let arena = Arena::built(Ear::answering(whole, false).await, &pact("get_order, refund"), |_| {});
+    let object = r#"{"inferenceConfig":{"maxTokens":64},"messages":[{"role":"user","content":[{"document":{"name":"d","source":{"s3Location":{"uri":"s3://mine/a/d.pdf"}}}}]}]}"#;
+    arena.passes("an object", Way::Reverse, post(&format!("/bedrock/{MODEL}/converse"), object)).await;
+    let prompt = "model/arn%3Aaws%3Abedrock%3Aus-east-1%3A123456789012%3Aprompt%2FMINE000001%3A1/converse";
+    arena.passes("a prompt", Way::Reverse, post(&format!("/bedrock/{prompt}"), "{}")).await;
+    let names: Vec<String> = arena.records().await.into_iter().map(|record| record.action.name).collect();
+    for name in [
+        "bedrock/s3Location/s3://mine/a/d.pdf",
+        "bedrock/prompt/arn:aws:bedrock:us-east-1:123456789012:prompt/MINE000001:1",
+    ] {
+        assert!(names.contains(&name.to_owned()), "{name}: {names:?}");
+    }
 }
 
 #[tokio::test]

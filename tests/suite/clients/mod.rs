@@ -2,12 +2,16 @@
 
 /// Other agents, by Agent2Agent.
 mod agents;
+/// Answers that hold tool calls.
+mod answers;
 /// Calls that wait for a person.
 mod approvals;
 /// curl, for whatever speaks plain HTTP.
 mod curl;
 /// Without a sidecar between.
 mod direct;
+/// Clients of Gemini and Bedrock.
+mod google_and_aws;
 /// An agent framework, from the model's first word to its last.
 mod framework;
 /// Clients of model APIs.

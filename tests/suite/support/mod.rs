@@ -30,6 +30,8 @@ pub mod process;
 pub mod programs;
 /// The text format of Prometheus, read strictly.
 pub mod prometheus;
+/// Gemini and Bedrock, as far as their clients need them.
+pub mod recorded;
 /// The built sidecar as a process of its own.
 pub mod sidecar;
 /// How the APIs of models write answers with tool calls, and what a client reads out of them.

@@ -12,9 +12,15 @@ use serde_json::Value;
 pub enum Program {
     OpenAiPython,
     OpenAiNode,
+    /// The same, for answers that hold tool calls.
+    OpenAiPythonAnswers,
+    OpenAiNodeAnswers,
     AnthropicPython,
     /// The same client, with tools that a model calls.
     AnthropicTools,
+    GeminiPython,
+    /// AWS's client, boto3.
+    BedrockPython,
     /// The present MCP client, which speaks 2026-07-28 and falls back.
     McpPresent,
     /// The MCP client of the revision before, 2025-11-25.
@@ -33,12 +39,16 @@ impl Program {
             Self::OpenAiPython => (python(".venv"), "openai_chat.py"),
             Self::AnthropicPython => (python(".venv"), "anthropic_messages.py"),
             Self::AnthropicTools => (python(".venv"), "anthropic_tools.py"),
+            Self::GeminiPython => (python(".venv"), "gemini_generate.py"),
+            Self::BedrockPython => (python(".venv"), "bedrock_converse.py"),
             Self::McpPresent => (python(".venv"), "mcp_present.py"),
             Self::McpBefore => (python(".venv-before"), "mcp_before.py"),
             Self::OpenAiAgents => (python(".venv"), "openai_agents.py"),
             Self::A2a => (python(".venv-a2a"), "a2a_client.py"),
             Self::Requests => (python(".venv"), "http_requests.py"),
             Self::OpenAiNode => (node(), "openai_chat.mjs"),
+            Self::OpenAiPythonAnswers => (python(".venv"), "openai_answers.py"),
+            Self::OpenAiNodeAnswers => (node(), "openai_answers.mjs"),
         };
         let mut command = Command::new(interpreter);
         command.arg(folder().join(script));
