@@ -18,10 +18,10 @@ use crate::agentdojo::{Count, EXPECTED, index, verdict};
 use crate::support::agentdojo::{Run, SUITES, Suite, pact_file};
 use crate::support::arena::{Arena, Ear, PATIENCE, Way};
 use crate::support::http::{Connection, request};
-use crate::support::speech::{self, ANTHROPIC, CHAT, Call, GEMINI, Said, Speech};
+use crate::support::speech::{self, ANTHROPIC, CHAT, Call, GEMINI, RESPONSES, Said, Speech};
 
 /// Every API in which answers are read.
-const SPEECHES: [Speech; 3] = [CHAT, ANTHROPIC, GEMINI];
+const SPEECHES: [Speech; 4] = [CHAT, RESPONSES, ANTHROPIC, GEMINI];
 
 /// One call among the others of an answer.
 struct Mixed {

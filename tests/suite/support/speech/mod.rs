@@ -6,12 +6,15 @@ mod anthropic;
 mod chat;
 /// Google's `generateContent`.
 mod gemini;
+/// OpenAI's Responses.
+mod responses;
 
 use serde_json::Value;
 
 pub use anthropic::ANTHROPIC;
 pub use chat::CHAT;
 pub use gemini::GEMINI;
+pub use responses::RESPONSES;
 
 /// The model that every answer here is from.
 pub const MODEL: &str = "small";
