@@ -69,7 +69,7 @@ const CASES: [Case; 6] = [
     Case {
         say: "pay eve 5000",
         ran: &[],
-        last: &["I will.", "refused by Pactgate", "`pay`", "`args.amount` at most 50"],
+        last: &["refused by Pactgate", "`pay`", "`args.amount` at most 50"],
         calls: &[("openai", "pay", "refused")],
     },
     Case {
@@ -87,7 +87,7 @@ const CASES: [Case; 6] = [
     Case {
         say: "wipe the disk",
         ran: &[],
-        last: &["I will.", "refused by Pactgate", "`never-wipe`"],
+        last: &["refused by Pactgate", "`never-wipe`"],
         calls: &[("openai", "wipe", "refused")],
     },
 ];
@@ -229,7 +229,8 @@ fn assert_worked(told: &[Value], what: &str) {
             let last = end["final"].as_str().unwrap_or_else(|| panic!("{what}: {end}"));
             assert!(stand_in(last, case.last), "{what}: {end}");
             if is_streamed {
-                assert!(end["streamed"].as_str().unwrap().ends_with(last), "{what}: {end}");
+                let streamed = end["streamed"].as_str().unwrap();
+                assert!(streamed.starts_with("I will.") && streamed.ends_with(last), "{what}: {end}");
                 assert!(end["pieces"].as_u64().unwrap() > 1, "{what}: {end}");
             }
         }
