@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::{Method, StatusCode};
 use pactgate::approvals::{Asked, Desk, Said as Answered, Statement};
@@ -18,10 +18,10 @@ use crate::agentdojo::{Count, EXPECTED, index, verdict};
 use crate::support::agentdojo::{Run, SUITES, Suite, pact_file};
 use crate::support::arena::{Arena, Ear, PATIENCE, Way};
 use crate::support::http::{Connection, request};
-use crate::support::speech::{self, CHAT, Call, Said, Speech};
+use crate::support::speech::{self, ANTHROPIC, CHAT, Call, GEMINI, RESPONSES, Said, Speech};
 
 /// Every API in which answers are read.
-const SPEECHES: [Speech; 1] = [CHAT];
+const SPEECHES: [Speech; 4] = [CHAT, RESPONSES, ANTHROPIC, GEMINI];
 
 /// One call among the others of an answer.
 struct Mixed {
@@ -99,7 +99,10 @@ impl Stage {
         let text = fs::read_to_string(pact_file(name)).unwrap();
         let governed = format!("agents: [\"{name}-*\"]");
         assert!(text.contains(&governed), "{text}");
-        let text = text.replace(&governed, "agents: [mole]");
+        let models = "\"anthropic/**\"";
+        assert!(text.contains(models), "{text}");
+        let text =
+            text.replace(&governed, "agents: [mole]").replace(models, "\"anthropic/**\", \"gemini/**\"");
         let arena = Arena::built(ear, &text, |config| config.approvals.patience = patience);
         let agent = Connection::open(arena.at(Way::Reverse)).await.unwrap();
         let pact = suite.pact();
@@ -124,13 +127,23 @@ impl Stage {
     }
 }
 
+/// A call with its arguments as they may arrive.
+fn arriving(speech: &Speech, call: &Call) -> Call {
+    let mut call = call.clone();
+    if !speech.has_text_arguments {
+        call.arguments = read_json(call.arguments.as_bytes(), &Bounds::default()).unwrap().text();
+    }
+    call
+}
+
 /// The calls that stay, each as it was made and in its place; of every other one a sentence, with an approval to ask
 /// for where a person may allow it.
 #[track_caller]
-fn assert_judged(got: &Said, mixed: &[Mixed], what: &str) {
+fn assert_judged(speech: &Speech, got: &Said, mixed: &[Mixed], what: &str) {
     let stays = mixed.iter().filter(|mixed| mixed.ruling == Ruling::Allow);
-    let stays: Vec<&Call> = stays.map(|mixed| &mixed.call).collect();
-    assert_eq!(got.calls.iter().collect::<Vec<_>>(), stays, "{what}: {}", got.text);
+    let stays: Vec<Call> = stays.map(|mixed| arriving(speech, &mixed.call)).collect();
+    let stayed: Vec<Call> = got.calls.iter().map(|call| arriving(speech, call)).collect();
+    assert_eq!(stayed, stays, "{what}: {}", got.text);
     let count = |ruling| mixed.iter().filter(|mixed| mixed.ruling == ruling).count();
     let (asked, denied) = (count(Ruling::Ask), count(Ruling::Deny));
     assert!(got.text.starts_with("Let me see."), "{what}: {}", got.text);
@@ -170,8 +183,8 @@ fn sum(expected: &Count, tasks: usize, injections: usize) -> [[usize; 3]; 2] {
 
 /// Sends every pair in every form, and holds what arrives and what is on record against the pure decision.
 async fn every_pair(number: usize) {
-    let (name, since) = (SUITES[number], Instant::now());
-    let mut stage = Stage::set(name, Duration::from_millis(1)).await;
+    let name = SUITES[number];
+    let mut stage = Stage::set(name, Duration::ZERO).await;
     let (mut expected, mut sums, mut answers) = (Vec::new(), [[0; 3]; 2], 0);
     let (tasks, injections) = (stage.suite.tasks.len(), stage.suite.injections.len());
     for (task, injection) in (0..tasks).flat_map(|task| (0..injections).map(move |other| (task, other))) {
@@ -185,7 +198,7 @@ async fn every_pair(number: usize) {
             for is_streamed in [false, true] {
                 let got = stage.answer(speech, is_streamed, &mixed).await;
                 let what = format!("{what}, {}, streamed: {is_streamed}", speech.name);
-                assert_judged(&got, &mixed, &what);
+                assert_judged(speech, &got, &mixed, &what);
                 let effect = |ruling| if ruling == Ruling::Allow { Effect::Sent } else { Effect::Refused };
                 let call = |mixed: &Mixed| (mixed.call.name.clone(), mixed.ruling, effect(mixed.ruling));
                 expected.push((what, mixed.iter().map(call).collect::<Vec<_>>()));
@@ -203,28 +216,22 @@ async fn every_pair(number: usize) {
             expected.iter().map(|(name, ruling, effect)| (name.as_str(), *ruling, *effect)).collect();
         assert_eq!(found, expected, "{what}");
     }
-    tell(name, (tasks, injections), sums, answers, since);
+    tell(name, (tasks, injections), sums, answers);
 }
 
 /// Past the harness, which shows what is printed only where a test fails.
-fn tell(
-    name: &str,
-    (tasks, injections): (usize, usize),
-    [ours, theirs]: [[usize; 3]; 2],
-    answers: usize,
-    since: Instant,
-) {
+fn tell(name: &str, (tasks, injections): (usize, usize), [ours, theirs]: [[usize; 3]; 2], answers: usize) {
+    let mut out = std::io::stderr().lock();
     writeln!(
-        std::io::stderr(),
+        out,
         "agentdojo on the wire: {name}: {tasks} tasks x {injections} injections, {answers} answers; calls of tasks: \
-         {} allowed, {} asked, {} refused; injected: {} allowed, {} asked, {} refused; {} ms",
+         {} allowed, {} asked, {} refused; injected: {} allowed, {} asked, {} refused",
         ours[0],
         ours[1],
         ours[2],
         theirs[0],
         theirs[1],
-        theirs[2],
-        since.elapsed().as_millis()
+        theirs[2]
     )
     .unwrap();
 }
@@ -301,9 +308,9 @@ async fn a_person_who_knows_the_task_lets_all_of_it_through() {
             }
             let speech = &SPEECHES[number % SPEECHES.len()];
             let got = stage.answer(speech, number % 2 == 0, &mixed).await;
-            assert_judged(&got, &mixed, &what);
-            let ours = mixed.iter().filter(|mixed| !mixed.is_injected);
-            assert!(ours.clone().all(|mixed| got.calls.contains(&mixed.call)), "{what}: {got:?}");
+            assert_judged(speech, &got, &mixed, &what);
+            let mut ours = mixed.iter().filter(|mixed| !mixed.is_injected);
+            assert!(ours.all(|mixed| mixed.ruling == Ruling::Allow), "{what}: {got:?}");
         }
         person.abort();
         assert_eq!(desk.stats().granted, granted, "{name}");

@@ -11,7 +11,7 @@ use crate::support::environment;
 use crate::support::process::until;
 use crate::support::programs::{Program, run};
 use crate::support::sidecar::{Setup, Sidecar, token};
-use crate::support::speech::{self, CHAT, Call, Said};
+use crate::support::speech::{self, CHAT, Call, RESPONSES, Said};
 use crate::support::world::{self, MODEL_KEY, SHOP_KEY, Standing};
 
 /// What the agents named `clerk-…` may do. Orders are one capability, whoever asks for them; a search is judged twice,
@@ -69,7 +69,7 @@ const CASES: [Case; 6] = [
     Case {
         say: "pay eve 5000",
         ran: &[],
-        last: &["I will.", "refused by Pactgate", "`pay`", "`args.amount` at most 50"],
+        last: &["refused by Pactgate", "`pay`", "`args.amount` at most 50"],
         calls: &[("openai", "pay", "refused")],
     },
     Case {
@@ -87,7 +87,7 @@ const CASES: [Case; 6] = [
     Case {
         say: "wipe the disk",
         ran: &[],
-        last: &["I will.", "refused by Pactgate", "`never-wipe`"],
+        last: &["refused by Pactgate", "`never-wipe`"],
         calls: &[("openai", "wipe", "refused")],
     },
 ];
@@ -125,22 +125,27 @@ async fn model() -> Ear {
     let act = |request: &str| {
         let (_, body) = request.split_once("\r\n\r\n").unwrap();
         let asked: Value = serde_json::from_str(body).unwrap();
-        let messages = asked["messages"].as_array().unwrap();
-        let user = messages.iter().position(|message| message["role"] == "user").unwrap();
-        let heard: Vec<String> = messages[user + 1..].iter().filter_map(heard).collect();
-        let said = next(messages[user]["content"].as_str().unwrap(), &heard);
+        let (speech, turns) = if asked["input"].is_null() {
+            (&CHAT, &asked["messages"])
+        } else {
+            (&RESPONSES, &asked["input"])
+        };
+        let turns = turns.as_array().unwrap();
+        let user = turns.iter().position(|turn| turn["role"] == "user").unwrap();
+        let heard: Vec<String> = turns[user + 1..].iter().filter_map(heard).collect();
+        let said = next(turns[user]["content"].as_str().unwrap(), &heard);
         match asked["stream"].as_bool() {
-            Some(true) => speech::streamed_answer(&(CHAT.write_stream)(&said), || 37),
-            _ => speech::answer(&(CHAT.write)(&said)),
+            Some(true) => speech::streamed_answer(&(speech.write_stream)(&said), || 37),
+            _ => speech::answer(&(speech.write)(&said)),
         }
     };
     Ear::acting(act).await
 }
 
-/// What a message adds to what the model knows.
-fn heard(message: &Value) -> Option<String> {
+/// What a turn adds to what the model knows: what it said itself, and what a tool gave back.
+fn heard(turn: &Value) -> Option<String> {
     let text = |value: &Value| value.as_str().map(str::to_owned);
-    match &message["content"] {
+    match if turn["content"].is_null() { &turn["output"] } else { &turn["content"] } {
         Value::Array(parts) => Some(parts.iter().filter_map(|part| text(&part["text"])).collect()),
         other => text(other).filter(|text| !text.is_empty()),
     }
@@ -161,8 +166,10 @@ impl Office {
         let bearer = |key| Some(("authorization", "Bearer ", key));
         let sidecar = Setup::default()
             .pact(CLERK)
-            .agent("clerk-reverse")
-            .agent("clerk-proxied")
+            .agent("clerk-reverse-chat_completions")
+            .agent("clerk-reverse-responses")
+            .agent("clerk-proxied-chat_completions")
+            .agent("clerk-proxied-responses")
             .collector(&collector)
             .upstream("openai", "openai", &format!("http://{}", model.address()), bearer(MODEL_KEY))
             .upstream("shop", "mcp", &shop.url(), bearer(SHOP_KEY))
@@ -171,14 +178,14 @@ impl Office {
     }
 
     /// Runs the framework's agent through every case, first at once and then streamed.
-    async fn work(&self, agent: &str) -> Vec<Value> {
+    async fn work(&self, way: &str, api: &str, agent: &str) -> Vec<Value> {
         let cases: Vec<Value> = [false, true]
             .into_iter()
             .flat_map(|stream| {
                 CASES.iter().map(move |case| json!({"name": case.say, "say": case.say, "stream": stream}))
             })
             .collect();
-        let (shop, key, variables) = if agent == "clerk-reverse" {
+        let (shop, key, variables) = if way == "reverse" {
             let listener = format!("http://{}", self.sidecar.at("reverse"));
             (self.sidecar.reverse("shop"), token(agent), environment::reverse(&listener, &token(agent)))
         } else {
@@ -188,7 +195,7 @@ impl Office {
             (self.shop.url(), AGENTS_OWN.to_owned(), variables)
         };
         let plan = json!({
-            "api": "chat_completions", "model": speech::MODEL, "mcp": format!("{shop}/mcp"), "key": key, "cases": cases,
+            "api": api, "model": speech::MODEL, "mcp": format!("{shop}/mcp"), "key": key, "cases": cases,
         });
         run(Program::OpenAiAgents, plan, &variables).await
     }
@@ -222,7 +229,8 @@ fn assert_worked(told: &[Value], what: &str) {
             let last = end["final"].as_str().unwrap_or_else(|| panic!("{what}: {end}"));
             assert!(stand_in(last, case.last), "{what}: {end}");
             if is_streamed {
-                assert!(end["streamed"].as_str().unwrap().ends_with(last), "{what}: {end}");
+                let streamed = end["streamed"].as_str().unwrap();
+                assert!(streamed.starts_with("I will.") && streamed.ends_with(last), "{what}: {end}");
                 assert!(end["pieces"].as_u64().unwrap() > 1, "{what}: {end}");
             }
         }
@@ -266,8 +274,14 @@ fn assert_recorded(records: &[Value], what: &str) {
 async fn an_agent_works_on_where_a_call_of_its_model_is_refused() {
     let office = Office::open().await;
     let each = 2 * CASES.iter().map(|case| case.calls.len()).sum::<usize>();
-    for agent in ["clerk-reverse", "clerk-proxied"] {
-        assert_worked(&office.work(agent).await, agent);
+    for (way, api) in [
+        ("reverse", "chat_completions"),
+        ("reverse", "responses"),
+        ("proxied", "chat_completions"),
+        ("proxied", "responses"),
+    ] {
+        let agent = &format!("clerk-{way}-{api}");
+        assert_worked(&office.work(way, api, agent).await, agent);
         let look = || async {
             let records = Operator(&office.collector).records(agent, each).await;
             let is_call = |record: &&Value| record["action"]["kind"] == "tool";
@@ -288,5 +302,5 @@ async fn an_agent_works_on_where_a_call_of_its_model_is_refused() {
         let asked = format!("tools/call {name}");
         seen.iter().filter(|call| call.asked.as_ref() == Some(&asked)).count()
     };
-    assert_eq!((carried("get_order"), carried("refund"), carried("search_orders")), (4, 4, 0));
+    assert_eq!((carried("get_order"), carried("refund"), carried("search_orders")), (8, 8, 0));
 }

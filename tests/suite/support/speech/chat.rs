@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::support::speech::{Call, MODEL, Said, Speech, data, pieces};
+use crate::support::speech::{Call, MODEL, Said, Speech, data, member, pieces, tree};
 
 /// OpenAI's chat completions.
 pub const CHAT: Speech = Speech {
     name: "chat completions",
+    has_text_arguments: true,
     path: |_| "/openai/v1/chat/completions".to_owned(),
     request: |streamed| json!({"model": MODEL, "messages": [{"role": "user", "content": "go on"}], "stream": streamed}),
     write,
@@ -68,13 +69,13 @@ fn event(stream: &mut String, choices: &Value, usage: &Value) {
 
 #[track_caller]
 fn read(body: &str) -> Said {
-    let answer: Value = serde_json::from_str(body).unwrap_or_else(|_| panic!("no JSON: {body}"));
+    let answer = tree(body);
     let choice = &answer["choices"][0];
     let calls = choice["message"]["tool_calls"].as_array().cloned().unwrap_or_default();
     let call = |call: &Value| Call {
-        id: text(&call["id"]),
-        name: text(&call["function"]["name"]),
-        arguments: text(&call["function"]["arguments"]),
+        id: member(call, "id"),
+        name: member(&call["function"], "name"),
+        arguments: member(&call["function"], "arguments"),
     };
     let said = Said {
         text: choice["message"]["content"].as_str().unwrap_or_default().to_owned(),
@@ -92,7 +93,7 @@ fn read_stream(stream: &str) -> Said {
     let (mut said, mut finish) = (Said::default(), None);
     let mut calls: BTreeMap<u64, Call> = BTreeMap::new();
     for event in events {
-        let event: Value = serde_json::from_str(event).unwrap_or_else(|_| panic!("no JSON: {event}"));
+        let event = tree(event);
         for choice in event["choices"].as_array().unwrap() {
             assert_eq!(finish, None, "a choice goes on behind its end: {stream}");
             said.text.push_str(choice["delta"]["content"].as_str().unwrap_or_default());
@@ -100,8 +101,8 @@ fn read_stream(stream: &str) -> Said {
                 let index = piece["index"].as_u64().unwrap();
                 let function = &piece["function"];
                 let call = calls.entry(index).or_insert_with(|| Call {
-                    id: text(&piece["id"]),
-                    name: text(&function["name"]),
+                    id: member(piece, "id"),
+                    name: member(function, "name"),
                     arguments: String::new(),
                 });
                 call.arguments.push_str(function["arguments"].as_str().unwrap_or_default());
@@ -113,9 +114,4 @@ fn read_stream(stream: &str) -> Said {
     said.calls = calls.into_values().collect();
     assert_eq!(finish.as_deref(), Some(end(&said)), "{stream}");
     said
-}
-
-#[track_caller]
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
 }

@@ -1,11 +1,20 @@
 //! How the APIs of models write an answer with tool calls, and what a client reads out of one.
 
+/// Anthropic's messages.
+mod anthropic;
 /// OpenAI's chat completions.
 mod chat;
+/// Google's `generateContent`.
+mod gemini;
+/// OpenAI's Responses.
+mod responses;
 
 use serde_json::Value;
 
+pub use anthropic::ANTHROPIC;
 pub use chat::CHAT;
+pub use gemini::GEMINI;
+pub use responses::RESPONSES;
 
 /// The model that every answer here is from.
 pub const MODEL: &str = "small";
@@ -34,6 +43,8 @@ pub struct Said {
 pub struct Speech {
     /// Its name, for messages.
     pub name: &'static str,
+    /// Whether arguments are a text in the answer, and not JSON in JSON, where `4.0` may become `4` on the way.
+    pub has_text_arguments: bool,
     /// Where a client sends its request, through a reverse listener; with or without streaming.
     pub path: fn(bool) -> String,
     /// What it asks there; with or without streaming.
@@ -52,6 +63,17 @@ pub struct Speech {
 fn data(stream: &str) -> Vec<&str> {
     assert!(stream.ends_with("\n\n"), "a stream ends inside an event: {stream}");
     stream.lines().filter_map(|line| line.strip_prefix("data:").map(str::trim_start)).collect()
+}
+
+#[track_caller]
+fn tree(json: &str) -> Value {
+    serde_json::from_str(json).unwrap_or_else(|_| panic!("no JSON: {json}"))
+}
+
+/// A member that is text.
+#[track_caller]
+fn member(object: &Value, name: &str) -> String {
+    object[name].as_str().unwrap_or_else(|| panic!("no `{name}`: {object}")).to_owned()
 }
 
 /// Pieces of a text, as a model streams them: of `most` characters.
