@@ -43,7 +43,7 @@ pub(super) fn read(
     };
     let action =
         Action { target: Target::Http(target), fields: Json::Object(fields), dialect: Dialect::Http };
-    Ok(Reading::plain(Part { action, reply: Reply::Problem, coverage, withheld: Vec::new() }))
+    Ok(Reading::plain(Part { action, reply: Reply::Problem, coverage, withheld: Vec::new(), refers: None }))
 }
 
 /// The members of a JSON object are the arguments; any other value has none.

@@ -17,6 +17,7 @@ mod names;
 mod offer;
 mod openai;
 mod query;
+mod reference;
 mod strict_json;
 mod unreadable;
 
@@ -29,11 +30,13 @@ use crate::classify::fault::Fault;
 use crate::domain::{Action, Dialect, HttpTarget, Json, Target, UpstreamName};
 
 pub use address::{AddressError, http_target, normalize_host, normalize_path};
+pub use answer::mcp::Exchange as McpExchange;
 pub use answer::{
     AnswerForm, AnswerReader, Expected, Judgement, Listed, Made, Observed, Question, Speech, Step, Unfit,
     WholeAnswer,
 };
 pub use offer::{JsonPath, Offer, PathStep};
+pub use reference::Reference;
 pub use strict_json::read_json;
 pub use unreadable::{Problem, Unreadable};
 
@@ -147,6 +150,8 @@ pub struct Part {
     pub coverage: Coverage,
     /// Names of tools that were taken out of the request, because the pact never lets the agent call them.
     pub withheld: Vec<String>,
+    /// What it refers to of an earlier call of the same agent: it is refused where nothing is known of that.
+    pub refers: Option<Reference>,
 }
 
 /// The form in which a caller understands a refusal.
@@ -331,6 +336,7 @@ impl Part {
             reply,
             coverage: Coverage::Read,
             withheld: Vec::new(),
+            refers: None,
         }
     }
 
@@ -339,7 +345,7 @@ impl Part {
     fn opaque(dialect: Dialect, target: &HttpTarget, reply: Reply) -> Self {
         let target = Target::Opaque { host: target.host.clone(), port: target.port };
         let action = Action { target, fields: Json::Object(Vec::new()), dialect };
-        Self { action, reply, coverage: Coverage::Unread, withheld: Vec::new() }
+        Self { action, reply, coverage: Coverage::Unread, withheld: Vec::new(), refers: None }
     }
 }
 

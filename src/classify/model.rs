@@ -93,6 +93,7 @@ pub(super) fn read(
         reply: form.reply.clone(),
         coverage: Coverage::Envelope,
         withheld: Vec::new(),
+        refers: None,
     };
     let asked = (peer.provider.clone(), model.clone());
     let named = std::iter::once(Named { model, own: Settings::default() }).chain(others);

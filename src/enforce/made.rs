@@ -60,10 +60,15 @@ impl AnswerJudge {
     pub fn shown(&self, listed: &[Listed]) -> Vec<bool> {
         let pacts = self.judge.pacts.load();
         let Some(pact) = pacts.governing(&self.caller.agent).enforcing else {
-            return vec![true; listed.len()];
+            return listed.iter().map(|entry| !matches!(entry, Listed::Unnamed)).collect();
         };
         let tier = self.judge.rooms.tiers.view(&self.caller.agent).tier;
-        listed.iter().map(|entry| pact::may_ever(pact, &entry.action, tier)).collect()
+        let may_see = |entry: &Listed| match entry {
+            Listed::Entry { action, .. } => pact::may_ever(pact, action, tier),
+            Listed::Task { .. } => true,
+            Listed::Unnamed => false,
+        };
+        listed.iter().map(may_see).collect()
     }
 
     async fn action(&self, action: Action) -> Result<(), Refusal> {
@@ -73,6 +78,7 @@ impl AnswerJudge {
             reply: Reply::Problem,
             coverage: Coverage::Read,
             withheld: Vec::new(),
+            refers: None,
         };
         let outbound = Outbound { upstream: self.upstream.clone(), ..Outbound::default() };
         match self.judge.admit(&self.caller, vec![part], outbound).await {

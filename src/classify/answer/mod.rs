@@ -10,7 +10,7 @@ mod chat;
 mod expected;
 mod gemini;
 mod made;
-pub(in crate::classify) mod mcp;
+pub mod mcp;
 mod responses;
 mod script;
 mod sse;

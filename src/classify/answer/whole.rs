@@ -84,12 +84,7 @@ impl WholeAnswer {
     pub fn told(self, judgements: Vec<Judgement>) -> Result<Bytes, Unfit> {
         let Self { speech, body, mut tree, .. } = self;
         let edits: Vec<Edit> = judgements.into_iter().map(edit).collect();
-        let keeps = |edit: &Edit| match edit {
-            Edit::Keep => true,
-            Edit::Replace(_) => false,
-            Edit::Show(shown) => shown.iter().all(|shown| *shown),
-        };
-        if edits.iter().all(keeps) {
+        if edits.iter().all(Edit::keeps) {
             return Ok(body);
         }
         match &speech {
@@ -107,7 +102,18 @@ impl WholeAnswer {
     }
 }
 
-fn edit(judgement: Judgement) -> Edit {
+impl Edit {
+    /// Whether nothing changes by it.
+    pub(super) fn keeps(&self) -> bool {
+        match self {
+            Self::Keep => true,
+            Self::Replace(_) => false,
+            Self::Show(shown) => shown.iter().all(|shown| *shown),
+        }
+    }
+}
+
+pub(super) fn edit(judgement: Judgement) -> Edit {
     match judgement {
         Judgement::Released => Edit::Keep,
         Judgement::Refused { text } => Edit::Replace(text),
