@@ -40,7 +40,7 @@ fn steps() -> Value {
 fn assert_shopping(told: &[Value], revision: &str, what: &str) {
     let said = |at: usize| told[at]["text"].as_str().unwrap_or_default();
     assert_eq!(told[0]["revision"], revision, "{what}");
-    assert!(told[1]["names"].as_array().unwrap().contains(&json!("search_orders")), "{what}");
+    assert_eq!(told[1]["names"], json!(["search_orders", "get_order", "refund"]), "{what}: what may be used");
     assert_eq!(told[2]["is_error"], false, "{what}: {}", told[2]);
     assert_eq!(told[3]["is_error"], true, "{what}");
     assert!(said(3).contains("clause `never-delete`") && said(3).contains("Decision"), "{what}: {}", said(3));
@@ -115,6 +115,7 @@ async fn mcp_servers_on_the_official_sdk_are_guarded() {
                 let plan = json!({"url": format!("{base}/mcp"), "key": key, "mode": "auto", "steps": steps});
                 let told = run(program, plan, &env).await;
                 assert_eq!(told[0]["revision"], revision, "{program:?} on {venv} at {base}");
+                assert_eq!(told[1]["names"], json!(["greet"]), "{program:?} on {venv} at {base}");
                 assert_eq!(told[2]["is_error"], true, "{program:?} on {venv} at {base}");
                 assert_eq!(told[3]["text"], "hello ada", "{program:?} on {venv} at {base}");
             }

@@ -55,15 +55,21 @@ pub struct Ear {
 impl Ear {
     /// Answers each request with these bytes; closes afterwards where told so.
     pub async fn answering(answer: &'static [u8], closes: bool) -> Self {
+        Self::telling(Arc::new(Mutex::new(answer)), closes).await
+    }
+
+    /// Answers each request with the bytes that stand there at that moment.
+    pub async fn telling(answer: Arc<Mutex<&'static [u8]>>, closes: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let heard: Arc<Mutex<Vec<u8>>> = Arc::default();
         let hearing = Arc::clone(&heard);
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
-                let heard = Arc::clone(&hearing);
+                let (heard, answer) = (Arc::clone(&hearing), Arc::clone(&answer));
                 tokio::spawn(async move {
                     while hear(&mut stream, &heard).await {
+                        let answer = *answer.lock().unwrap();
                         if stream.write_all(answer).await.is_err() || closes {
                             return;
                         }
@@ -200,6 +206,11 @@ impl Arena {
             Way::Forward => 2,
         };
         self.sidecar.listening[place].1
+    }
+
+    /// The admin socket.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("admin.sock")
     }
 
     /// The certificate of the interception authority.
