@@ -67,6 +67,7 @@ impl Report {
 
     /// Reads one event of a stream. Most carry a piece of text and nothing else: they are not parsed.
     pub(super) fn event(&mut self, data: &[u8]) {
+        // No model answers, and no server says what one used.
         if matches!(self.speech, Speech::Mcp(_)) {
             return;
         }
@@ -88,11 +89,6 @@ impl Report {
 
     /// Reads a response that is no stream.
     pub(super) fn whole(&mut self, body: &[u8]) {
-        // No model answers, and no server says what one used.
-        if matches!(self.speech, Speech::Mcp(_)) {
-            self.ended = true;
-            return;
-        }
         if let Ok(said) = serde_json::from_slice::<Said>(body) {
             self.ended = true;
             self.hear(said);

@@ -40,21 +40,24 @@ impl WholeAnswer {
     /// When it cannot be read without doubt.
     pub fn read(expected: &Expected, body: Bytes, bounds: &Bounds) -> Result<Self, Unfit> {
         let speech = expected.speech.clone();
-        if body.is_empty() && matches!(speech, Speech::Mcp(_)) {
-            let (tree, questions, observed) = (Json::Null, Vec::new(), Observed::default());
+        if let Speech::Mcp(exchange) = &speech {
+            let (tree, questions) = match body.is_empty() {
+                true => (Json::Null, Vec::new()),
+                false => mcp::read(exchange, &body, bounds)?,
+            };
+            let observed = Observed { ended: true, ..Observed::default() };
             return Ok(Self { speech, body, tree, questions, observed });
         }
         let tree = Reader::new(&body, bounds)?.whole()?;
         let mut report = Report::new(speech.clone(), bounds.name_bytes);
         report.whole(&body);
         let mut questions = match &speech {
-            Speech::Unread => Vec::new(),
+            Speech::Unread | Speech::Mcp(_) => Vec::new(),
             Speech::Chat => chat::questions(&tree, bounds)?,
             Speech::Responses => responses::questions(&tree, bounds)?,
             Speech::Anthropic => anthropic::questions(&tree, bounds)?,
             Speech::Gemini => gemini::questions(&tree, bounds)?,
             Speech::Bedrock => bedrock::questions(&tree, bounds)?,
-            Speech::Mcp(exchange) => mcp::questions(exchange, &tree, bounds)?,
         };
         if let (Some((provider, asked)), Some(model)) = (&expected.model, report.model())
             && !is_same_model(asked, model)

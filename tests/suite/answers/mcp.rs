@@ -1,7 +1,10 @@
 //! Lists, asks and results of MCP servers.
 
+use std::io::Write as _;
 use std::sync::{Arc, Mutex};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use pactgate::domain::ActionKind;
 use pactgate::evidence::{CutCause, Effect, Outcome};
 use serde_json::{Value, json};
@@ -76,6 +79,18 @@ async fn a_list_shows_what_the_agent_may_use() {
         assert_eq!(names, ["look", "refund"], "{content_type}");
         assert_eq!(arena.records().await.len(), 1, "a list is one record");
     }
+}
+
+#[tokio::test]
+async fn a_list_in_another_coding_is_read_too() {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(list(&TOOLS).to_string().as_bytes()).unwrap();
+    let body = encoder.finish().unwrap();
+    let ear = Ear::answering(answer("application/json", "content-encoding: gzip\r\n", &body), true).await;
+    let arena = Arena::built(ear, &PACT.replace("CLAUSES", ""), |_| {});
+    let got = arena.passes("gzip", Way::Reverse, asks("tools/list")).await;
+    assert!(got.body().contains("look") && !got.body().contains("stranger"), "{got:?}");
+    assert!(!got.0.contains("content-encoding"), "{got:?}");
 }
 
 #[tokio::test]

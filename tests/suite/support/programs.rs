@@ -93,9 +93,14 @@ pub struct McpServer {
 impl McpServer {
     /// Starts the server on the SDK of `.venv` or `.venv-before`.
     pub fn start(venv: &str) -> Self {
+        Self::answering(venv, "streams")
+    }
+
+    /// Starts one that answers in `json` or in `streams`.
+    pub fn answering(venv: &str, form: &str) -> Self {
         let mut command = Command::new(python(venv));
         clean(&mut command);
-        command.arg(folder().join("mcp_server.py")).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.arg(folder().join("mcp_server.py")).arg(form).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();

@@ -11,8 +11,8 @@ use crate::classify::{Bounds, Problem, Reference};
 use crate::domain::{Action, Decimal, Dialect, Digest, Json, Target};
 
 /// Members of a message, and of a result as far as anything is judged by them.
-const MESSAGE: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "error"];
-const RESULT: [&str; 12] = [
+pub(super) const MESSAGE: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "error"];
+pub(super) const RESULT: [&str; 12] = [
     "tools",
     "resources",
     "resourceTemplates",
@@ -194,13 +194,18 @@ fn holds<'x, 'm>(exchange: &'x Exchange, message: &'m Json, bounds: &Bounds) -> 
             let id = id.ok_or_else(|| Fault::new(Problem::MissingField, "the result has no id"))?;
             let of = exchange.method_of(&id);
             if of.is_none() && !exchange.open {
-                return Err(Fault::new(Problem::Conflict, "it answers a message that was not sent with it"));
+                return Err(other());
             }
             Ok(Holds::Result { of, result })
         }
         (Some(_), None, None) => Err(Fault::new(Problem::WrongType, "the method is a string")),
         _ => Err(Fault::new(Problem::Conflict, "a message is a request, a result or an error")),
     }
+}
+
+/// An answer to something that was not asked for here: the client would take it for that of another call.
+pub(super) fn other() -> Fault {
+    Fault::new(Problem::Conflict, "it answers a message that was not sent with it")
 }
 
 /// What an id means, spelled as for a request.

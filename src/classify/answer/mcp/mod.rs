@@ -1,6 +1,7 @@
 //! Answers of MCP servers: JSON-RPC messages, alone or as events of a stream. What asks for nothing flows at once;
 //! lists are told without what the agent may never use; what a server asks of the client is judged first.
 
+mod glance;
 mod listing;
 mod message;
 
@@ -56,8 +57,26 @@ pub(super) fn script(exchange: &Exchange, bounds: &Bounds) -> Option<Box<dyn Scr
     Some(Box::new(Stream { exchange: exchange.clone(), bounds: *bounds, held: None }))
 }
 
-/// What has to be judged in a whole answer.
-pub(super) fn questions(exchange: &Exchange, answer: &Json, bounds: &Bounds) -> Result<Vec<Question>, Fault> {
+/// Values of an answer that has to be judged: what a tree of them takes in memory stays within reason, whatever a
+/// server sends. Far more than ten thousand tools with their schemas have.
+const VALUES_MAX: usize = 1 << 20;
+
+/// Reads an answer as far as it has to be judged: `Null` stands for one in which nothing has.
+pub(super) fn read(
+    exchange: &Exchange,
+    data: &[u8],
+    bounds: &Bounds,
+) -> Result<(Json, Vec<Question>), Fault> {
+    if !glance::carries(exchange, data, bounds)? {
+        return Ok((Json::Null, Vec::new()));
+    }
+    let tree = Reader::new(data, bounds)?.whole_of(VALUES_MAX)?;
+    let questions = questions(exchange, &tree, bounds)?;
+    Ok((tree, questions))
+}
+
+/// What has to be judged in an answer.
+fn questions(exchange: &Exchange, answer: &Json, bounds: &Bounds) -> Result<Vec<Question>, Fault> {
     match answer {
         Json::Array(messages) if exchange.batch || exchange.open => {
             if messages.len() > bounds.batch {
@@ -132,8 +151,7 @@ impl Script for Stream {
             output.send(raw);
             return Ok(());
         };
-        let tree = Reader::new(&data, &self.bounds)?.whole()?;
-        let mut questions = questions(&self.exchange, &tree, &self.bounds)?;
+        let (tree, mut questions) = read(&self.exchange, &data, &self.bounds)?;
         if questions.is_empty() {
             output.send(raw);
             return Ok(());

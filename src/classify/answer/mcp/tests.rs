@@ -174,6 +174,14 @@ fn a_result_of_megabytes_passes() {
 }
 
 #[test]
+fn what_has_to_be_judged_is_bounded_in_values() {
+    let many = vec!["0"; 2 << 20].join(",");
+    let with = |member: &str| format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"{member}":[{many}]}}}}"#);
+    assert_eq!(whole(exchange("tools/call"), &with("content"), &[]).unwrap().1, with("content"));
+    assert!(whole(exchange("tools/list"), &with("tools"), &[]).unwrap_err().contains("more values"));
+}
+
+#[test]
 fn what_could_be_read_in_two_ways_is_refused() {
     for body in [
         "",
