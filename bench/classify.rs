@@ -16,7 +16,13 @@ const TURN: &str = r#"{"role":"user","content":"Please look into the order of la
 
 fn peer(dialect: Dialect) -> Option<Peer> {
     let name = UpstreamName::new("payments").ok();
-    Some(Peer { name, dialect, provider: dialect.name().to_owned(), mcp_versions: Vec::new() })
+    Some(Peer {
+        name,
+        dialect,
+        provider: dialect.name().to_owned(),
+        mcp_versions: Vec::new(),
+        betas: Vec::new(),
+    })
 }
 
 fn read(peer: &Peer, path: &str, body: &Bytes) -> Result<Call, Unreadable> {
@@ -53,6 +59,7 @@ fn requests(c: &mut Criterion) {
         ("mcp_300B", Dialect::Mcp, "/mcp", Bytes::from_static(tool.as_bytes())),
         ("chat_2KB", Dialect::OpenAi, "/v1/chat/completions", chat(2 << 10)),
         ("chat_32KB", Dialect::OpenAi, "/v1/chat/completions", chat(32 << 10)),
+        ("messages_32KB", Dialect::Anthropic, "/v1/messages", chat(32 << 10)),
         ("chat_1MB", Dialect::OpenAi, "/v1/chat/completions", chat(1 << 20)),
         ("chat_1MB_one_string", Dialect::OpenAi, "/v1/chat/completions", long.into()),
     ];
@@ -71,7 +78,7 @@ fn streams(c: &mut Criterion) {
         "\n\n"
     );
     let mut group = c.benchmark_group("answer");
-    let expected = Expected { speech: Speech::Chat, streamed: true, model: None };
+    let expected = Expected { speech: Speech::Chat, streamed: true, ..Expected::unread() };
     let Ok(AnswerForm::Stream(mut reader)) =
         expected.form(200, Some("text/event-stream"), &Bounds::default())
     else {

@@ -1,19 +1,45 @@
 //! Child processes: pinned, measured, ended with the driver.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use crate::Outcome;
+use tokio::net::TcpStream;
 
-/// The core of the subject under load; the driver and its upstream have the other.
-const SUBJECT_CORE: &str = "0";
-const DRIVER_CORE: &str = "1";
+use crate::Outcome;
 
 /// Tries to reach a child that has just been started, 20 ms apart.
 const TRIES: u32 = 500;
+
+/// Files that a process may have open: a thousand streams are two thousand sockets of the driver.
+const OPEN_FILES: &str = "8192";
+
+/// Ticks of a second in `/proc/PID/stat`; the same on every Linux that this runs on.
+const TICKS: u64 = 100;
+
+/// Which core a process runs on.
+#[derive(Clone, Copy)]
+pub enum Core {
+    /// The subject under load has it to itself.
+    Subject,
+    /// The driver and its upstream.
+    Driver,
+    /// The collector: with the driver, unless there is a third.
+    Collector,
+}
+
+impl Core {
+    fn number(self) -> &'static str {
+        match self {
+            Self::Subject => "0",
+            Self::Collector if Path::new("/sys/devices/system/cpu/cpu2").exists() => "2",
+            Self::Driver | Self::Collector => "1",
+        }
+    }
+}
 
 /// A running child, ended when dropped.
 pub struct Running {
@@ -21,30 +47,41 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts the command on the subject's core, and waits until it takes connections there.
-    pub fn start(command: &mut Command, address: SocketAddr) -> Outcome<Self> {
+    /// Starts the command, and waits until it takes connections there.
+    pub async fn start(command: &mut Command, address: SocketAddr) -> Outcome<Self> {
         let mut running = Self { child: command.stdin(Stdio::null()).spawn()? };
         for _ in 0..TRIES {
-            if TcpStream::connect(address).is_ok() {
+            if TcpStream::connect(address).await.is_ok() {
                 return Ok(running);
             }
             if let Some(status) = running.child.try_wait()? {
                 return Err(format!("{} ended with {status}", command.get_program().display()).into());
             }
-            thread::sleep(Duration::from_millis(20));
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Err(format!("{} does not listen on {address}", command.get_program().display()).into())
     }
 
-    /// Processor time used so far by all of its threads that still live.
+    /// Processor time used so far.
+    ///
+    /// The time of living threads is known to the nanosecond, that of all, also of those that have ended, to 10 ms:
+    /// the larger is right to within that.
     pub fn cpu(&self) -> Outcome<Duration> {
         let mut nanoseconds = 0;
         for task in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
-            let schedule = fs::read_to_string(task?.path().join("schedstat"))?;
+            // A thread may end meanwhile.
+            let Ok(schedule) = fs::read_to_string(task?.path().join("schedstat")) else { continue };
             let running = schedule.split_whitespace().next().ok_or("schedstat is empty")?;
             nanoseconds += running.parse::<u64>()?;
         }
-        Ok(Duration::from_nanos(nanoseconds))
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        let (_, fields) = stat.rsplit_once(')').ok_or("stat names no program")?;
+        let mut ticks = 0;
+        // User and system time: fields 14 and 15 of proc(5), of which 2 stand before the parenthesis.
+        for field in fields.split_whitespace().skip(11).take(2) {
+            ticks += field.parse::<u64>()?;
+        }
+        Ok(Duration::from_nanos(nanoseconds).max(Duration::from_millis(ticks * 1_000 / TICKS)))
     }
 
     /// Resident memory in KiB.
@@ -63,13 +100,13 @@ impl Drop for Running {
     }
 }
 
-/// A command that runs on the subject's core, where `taskset` is there to say so.
-pub fn pinned(program: &str) -> Command {
+/// A command that runs on that core, where `taskset` is there to say so.
+pub fn on(core: Core, program: &str) -> Command {
     if !can_pin() {
         return Command::new(program);
     }
     let mut command = Command::new("taskset");
-    command.args(["-c", SUBJECT_CORE, program]);
+    command.args(["-c", core.number(), program]);
     command
 }
 
@@ -79,8 +116,17 @@ pub fn pin_self() -> Outcome<bool> {
         return Ok(false);
     }
     let id = std::process::id().to_string();
-    let moved = Command::new("taskset").args(["-acp", DRIVER_CORE, &id]).stdout(Stdio::null()).status()?;
+    let core = Core::Driver.number();
+    let moved = Command::new("taskset").args(["-acp", core, &id]).stdout(Stdio::null()).status()?;
     Ok(moved.success())
+}
+
+/// Lets this process and its children open enough files, where `prlimit` is there to say so. Where that fails, many
+/// streams at once will, and say why.
+pub fn allow_open_files() {
+    let id = std::process::id().to_string();
+    let limit = format!("--nofile={OPEN_FILES}:");
+    let _ = Command::new("prlimit").args(["--pid", &id, &limit]).stderr(Stdio::null()).status();
 }
 
 fn can_pin() -> bool {

@@ -1,6 +1,8 @@
 //! The load: connections that are kept alive, each with one request at a time.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
@@ -15,12 +17,16 @@ use tokio::time::{Instant, sleep_until};
 use crate::Outcome;
 use crate::workload::Workload;
 
-/// Where one workload goes on one subject.
+/// Where one workload goes on one subject, and what came back so far.
 #[derive(Clone, Debug)]
 pub struct Target {
     pub address: SocketAddr,
     pub path: String,
     pub workload: Workload,
+    /// Calls of the subject that were answered, whatever the workload.
+    pub answered: Arc<AtomicU64>,
+    /// Events of streamed answers that have arrived.
+    pub events: Arc<AtomicU64>,
 }
 
 /// What came of sending as fast as it goes.
@@ -29,42 +35,74 @@ pub struct Run {
     pub took: Duration,
 }
 
+/// One connection, and what is sent on it again and again.
 pub struct Connection {
     sender: SendRequest<Full<Bytes>>,
-    body: Bytes,
+    request: Request<Full<Bytes>>,
 }
 
+/// Opens so many connections.
 pub async fn connect(target: &Target, count: u32) -> Outcome<Vec<Connection>> {
-    let body = target.workload.body();
+    let mut request = Request::builder().method(Method::POST).uri(&target.path);
+    request = request.header("host", target.address.to_string());
+    for (name, value) in target.workload.headers() {
+        request = request.header(name, value);
+    }
+    let request = request.body(Full::new(target.workload.body()))?;
     let open = (0..count).map(|_| async {
         let stream = TcpStream::connect(target.address).await?;
         stream.set_nodelay(true)?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         // Its end shows as an error of the next request.
         tokio::spawn(async move { connection.await.ok() });
-        Ok(Connection { sender, body: body.clone() })
+        Ok(Connection { sender, request: request.clone() })
     });
     try_join_all(open).await
 }
 
 impl Connection {
     /// Sends one request and reads its answer. Anything but success ends the whole run: a refused call costs less than
-    /// an admitted one, and must not flatter the figures.
-    async fn exchange(&mut self, target: &Target) -> Outcome<()> {
-        let mut request = Request::builder().method(Method::POST).uri(&target.path);
-        request = request.header("host", target.address.to_string());
-        for (name, value) in target.workload.headers() {
-            request = request.header(*name, *value);
-        }
+    /// an admitted one, and must not flatter the figures. Returns when the answer began to arrive.
+    pub async fn exchange(&mut self, target: &Target) -> Outcome<Instant> {
         self.sender.ready().await?;
-        let response = self.sender.send_request(request.body(Full::new(self.body.clone()))?).await?;
+        let response = self.sender.send_request(self.request.clone()).await?;
         let status = response.status();
-        let answer = response.into_body().collect().await?.to_bytes();
-        let text = String::from_utf8_lossy(&answer);
-        if !status.is_success() || text.contains("\"isError\":true") {
-            return Err(format!("{} was answered with {status}: {text}", target.path).into());
+        let mut body = response.into_body();
+        let (mut answer, mut events, mut first) = (Vec::new(), Events::default(), None);
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame?.into_data() else { continue };
+            first.get_or_insert_with(Instant::now);
+            target.events.fetch_add(events.push(&data), Ordering::Relaxed);
+            answer.extend_from_slice(&data);
         }
-        Ok(())
+        let text = String::from_utf8_lossy(&answer);
+        let fault =
+            if status.is_success() { target.workload.fault(&text, events.ended) } else { Some("a refusal") };
+        if let Some(fault) = fault {
+            return Err(format!("{} was answered with {fault}, {status}: {text}", target.path).into());
+        }
+        target.answered.fetch_add(1, Ordering::Relaxed);
+        Ok(first.unwrap_or_else(Instant::now))
+    }
+}
+
+/// Counts events: an empty line ends each, wherever the pieces are cut.
+#[derive(Default)]
+struct Events {
+    ended: u64,
+    at_line_start: bool,
+}
+
+impl Events {
+    /// Returns how many ended in this piece.
+    fn push(&mut self, piece: &[u8]) -> u64 {
+        let before = self.ended;
+        for byte in piece {
+            let is_empty_line = *byte == b'\n' && self.at_line_start;
+            self.ended += u64::from(is_empty_line);
+            self.at_line_start = *byte == b'\n' && !is_empty_line;
+        }
+        self.ended - before
     }
 }
 
@@ -84,7 +122,8 @@ pub async fn saturate(connections: &mut [Connection], target: &Target, long: Dur
     Ok(Run { requests, took: begun.elapsed() })
 }
 
-/// Sends at that rate, for that long, and returns how long each answer took, shortest first.
+/// Sends at that rate, for that long, and returns how long each answer took, shortest first: a streamed one until its
+/// first chunk, any other until its end.
 ///
 /// Time counts from when a request was due, not from when it was sent, so that a stall is not forgiven.
 pub async fn pace(
@@ -95,17 +134,19 @@ pub async fn pace(
 ) -> Outcome<Vec<Duration>> {
     let begun = Instant::now() + Duration::from_millis(10);
     let stride = Duration::from_secs(1) * u32::try_from(connections.len())? / rate;
+    let is_streamed = matches!(target.workload, Workload::Streamed(_));
     let runs = connections.iter_mut().zip(0_u32..).map(|(connection, index)| async move {
         let mut due = begun + Duration::from_secs(1) * index / rate;
         let mut latencies = Vec::new();
         while due < begun + long {
             sleep_until(due).await;
             let woken = Instant::now();
-            connection.exchange(target).await?;
+            let first = connection.exchange(target).await?;
+            let answered = if is_streamed { first } else { Instant::now() };
             // The timer wakes up to a millisecond late, which is no delay of the subject's.
             let lateness = woken.duration_since(due);
             let forgiven = lateness.min(Duration::from_millis(1));
-            latencies.push(due.elapsed().saturating_sub(forgiven));
+            latencies.push(answered.duration_since(due).saturating_sub(forgiven));
             due += stride;
         }
         Outcome::Ok(latencies)

@@ -1,41 +1,78 @@
 //! The subjects: what stands between the load and the upstream.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::Outcome;
-use crate::children::{Running, free_port, pinned};
+use crate::children::{Core, Running, free_port, on};
 use crate::generator::Target;
+use crate::plane::{Account, Plane, Standing};
 use crate::workload::Workload;
+use crate::{Outcome, pactgate};
 
-/// Clauses of the pact that Pactgate is measured with.
-const CLAUSES: usize = 100;
+/// Every subject, in the order of the tables.
+const NAMES: [&str; 4] = ["direct", "nginx", "floor", "pactgate"];
 
 /// One subject. The direct path has no process.
 pub struct Subject {
     pub name: &'static str,
-    address: SocketAddr,
+    pub address: SocketAddr,
     /// Whether its paths begin with the upstream's name.
-    named_paths: bool,
-    process: Option<Running>,
+    pub named_paths: bool,
+    pub process: Option<Running>,
+    /// Where its evidence goes, for the one that leaves any.
+    pub plane: Option<Plane>,
     /// Its files, removed with it.
-    _folder: Option<TempDir>,
+    pub _folder: Option<TempDir>,
+    /// Calls through it that were answered.
+    pub answered: Arc<AtomicU64>,
+}
+
+/// The readings before a measurement.
+pub struct Before {
+    cpu: Duration,
+    plane: Option<Standing>,
+}
+
+/// What a measurement took of the processors.
+pub struct Spent {
+    /// The subject's time, until the last record of the measurement was delivered.
+    pub cpu: Duration,
+    pub evidence: Option<Delivered>,
+}
+
+/// What became of the evidence of a measurement.
+#[derive(Clone, Copy)]
+pub struct Delivered {
+    pub records: u64,
+    /// Those that arrived while the load still ran.
+    pub under_load: u64,
+    /// The collector's time.
+    pub cpu: Duration,
 }
 
 impl Subject {
+    /// A subject without anything but a name and an address.
+    pub fn at(name: &'static str, address: SocketAddr) -> Self {
+        let answered = Arc::default();
+        Self { name, address, named_paths: false, process: None, plane: None, _folder: None, answered }
+    }
+
     pub fn target(&self, workload: Workload) -> Target {
-        let upstream = match workload {
-            Workload::McpCall => "/shop",
-            Workload::Chat2K | Workload::Chat32K => "/openai",
-        };
+        let upstream = if workload == Workload::McpCall { "/shop" } else { "/openai" };
         let prefix = if self.named_paths { upstream } else { "" };
-        Target { address: self.address, path: format!("{prefix}{}", workload.path()), workload }
+        Target {
+            address: self.address,
+            path: format!("{prefix}{}", workload.path()),
+            workload,
+            answered: Arc::clone(&self.answered),
+            events: Arc::default(),
+        }
     }
 
     pub fn cpu(&self) -> Outcome<Duration> {
@@ -45,19 +82,57 @@ impl Subject {
     pub fn memory_kib(&self) -> Outcome<Option<u64>> {
         self.process.as_ref().map(Running::memory_kib).transpose()
     }
-}
 
-type Begin = fn(SocketAddr) -> Outcome<Subject>;
+    /// Waits until all evidence so far is delivered: nobody's next measurement is to be disturbed by it.
+    pub async fn quiet(&self) -> Outcome<Option<Account>> {
+        let Some(plane) = &self.plane else { return Ok(None) };
+        plane.caught_up(self.answered.load(Ordering::Relaxed)).await.map(Some)
+    }
+
+    /// Begins a measurement.
+    pub async fn begin(&self) -> Outcome<Before> {
+        self.quiet().await?;
+        Ok(Before { cpu: self.cpu()?, plane: self.standing().await? })
+    }
+
+    /// Ends it, with the load: delivery of what is left counts as well.
+    pub async fn end(&self, before: Before) -> Outcome<Spent> {
+        let stopped = self.standing().await?;
+        self.quiet().await?;
+        let cpu = self.cpu()?.saturating_sub(before.cpu);
+        let standings = before.plane.zip(stopped).zip(self.standing().await?);
+        let evidence = standings.map(|((before, stopped), after)| Delivered {
+            records: after.held - before.held,
+            under_load: stopped.held - before.held,
+            cpu: after.cpu.saturating_sub(before.cpu),
+        });
+        Ok(Spent { cpu, evidence })
+    }
+
+    async fn standing(&self) -> Outcome<Option<Standing>> {
+        match &self.plane {
+            Some(plane) => plane.standing().await.map(Some),
+            None => Ok(None),
+        }
+    }
+}
 
 /// Starts all subjects, or the named ones. Second comes what could not be started, and the remedy.
 pub async fn start(upstream: SocketAddr, only: &[String]) -> Outcome<(Vec<Subject>, Vec<String>)> {
+    if let Some(unknown) = only.iter().find(|name| !NAMES.contains(&name.as_str())) {
+        return Err(format!("there is no subject `{unknown}`; there are {}", NAMES.join(", ")).into());
+    }
     let mut subjects = Vec::new();
     let mut missing = Vec::new();
     let is_wanted = |name: &str| only.is_empty() || only.iter().any(|one| one == name);
-    let all: [(&str, Begin); 4] =
-        [("direct", direct), ("nginx", nginx), ("floor", floor), ("pactgate", pactgate)];
-    for (name, begin) in all.into_iter().filter(|(name, _)| is_wanted(name)) {
-        match tokio::task::spawn_blocking(move || begin(upstream)).await? {
+    for name in NAMES.into_iter().filter(|name| is_wanted(name)) {
+        let begun = match name {
+            "nginx" => nginx(upstream).await,
+            "floor" => floor(upstream).await,
+            "pactgate" => pactgate::start(upstream).await,
+            _ => Ok(Subject::at(name, upstream)),
+        };
+        match begun {
             Ok(subject) => subjects.push(subject),
             Err(error) => missing.push(format!("{name}: {error}")),
         }
@@ -65,20 +140,16 @@ pub async fn start(upstream: SocketAddr, only: &[String]) -> Outcome<(Vec<Subjec
     Ok((subjects, missing))
 }
 
-fn direct(upstream: SocketAddr) -> Outcome<Subject> {
-    Ok(Subject { name: "direct", address: upstream, named_paths: false, process: None, _folder: None })
-}
-
-fn floor(upstream: SocketAddr) -> Outcome<Subject> {
+async fn floor(upstream: SocketAddr) -> Outcome<Subject> {
     let address = free_port()?;
     let this = std::env::current_exe()?;
-    let mut command = pinned(&this.display().to_string());
+    let mut command = on(Core::Subject, &this.display().to_string());
     command.arg("floor").arg(address.to_string()).arg(upstream.to_string());
-    let process = Some(Running::start(&mut command, address)?);
-    Ok(Subject { name: "floor", address, named_paths: false, process, _folder: None })
+    let process = Some(Running::start(&mut command, address).await?);
+    Ok(Subject { process, ..Subject::at("floor", address) })
 }
 
-fn nginx(upstream: SocketAddr) -> Outcome<Subject> {
+async fn nginx(upstream: SocketAddr) -> Outcome<Subject> {
     if Command::new("nginx").arg("-v").stderr(Stdio::null()).status().is_err() {
         return Err("nginx is not installed; on Debian: apt-get install nginx-light".into());
     }
@@ -90,7 +161,7 @@ events {{ worker_connections 4096; }}
 http {{
     access_log off; client_body_temp_path {place}/body; proxy_temp_path {place}/proxy;
     client_body_buffer_size 64k; keepalive_requests 1000000000;
-    upstream stand_in {{ server {upstream}; keepalive 64; keepalive_requests 1000000000; }}
+    upstream stand_in {{ server {upstream}; keepalive 1024; keepalive_requests 1000000000; }}
     server {{
         listen {address};
         location / {{ proxy_pass http://stand_in; proxy_http_version 1.1; proxy_set_header Connection \"\"; }}
@@ -100,81 +171,13 @@ http {{
         place = folder.path().display()
     );
     fs::write(folder.path().join("nginx.conf"), config)?;
-    let mut command = pinned("nginx");
+    let mut command = on(Core::Subject, "nginx");
     command
         .arg("-p")
         .arg(folder.path())
         .arg("-c")
         .arg(folder.path().join("nginx.conf"))
         .stderr(Stdio::null());
-    let process = Some(Running::start(&mut command, address)?);
-    Ok(Subject { name: "nginx", address, named_paths: false, process, _folder: Some(folder) })
-}
-
-fn pactgate(upstream: SocketAddr) -> Outcome<Subject> {
-    let (address, admin) = (free_port()?, free_port()?);
-    let folder = tempfile::tempdir()?;
-    fs::create_dir(folder.path().join("pacts"))?;
-    fs::write(folder.path().join("pacts/load.yaml"), pact()?)?;
-    fs::write(folder.path().join("sidecar.yaml"), sidecar(folder.path(), address, admin, upstream))?;
-    let mut command = pinned(env!("CARGO_BIN_EXE_pactgate"));
-    command.arg("proxy").arg("--config").arg(folder.path().join("sidecar.yaml"));
-    command.env("UPSTREAM_KEY", "key-of-the-upstream").stdout(Stdio::null());
-    let process = Some(Running::start(&mut command, address)?);
-    Ok(Subject { name: "pactgate", address, named_paths: true, process, _folder: Some(folder) })
-}
-
-fn sidecar(folder: &Path, address: SocketAddr, admin: SocketAddr, upstream: SocketAddr) -> String {
-    format!(
-        "apiVersion: pactgate.dev/v1
-kind: Sidecar
-id: load
-data: {place}/data
-pacts: [pacts/]
-listeners:
-  - {{mode: reverse, address: \"{address}\", agent: load}}
-upstreams:
-  - {{name: openai, url: \"http://{upstream}\", dialect: openai, credential: {{header: authorization, prefix: \"Bearer \", env: UPSTREAM_KEY}}}}
-  - {{name: shop, url: \"http://{upstream}/shop\", dialect: mcp}}
-trust: {{fixed: standard}}
-evidence: {{sync: batch, bytes_max: 4GiB, when_full: drop}}
-admin: {{address: \"{admin}\", socket: {place}/admin.sock}}
-log: {{format: json, level: warn}}
-",
-        place = folder.display()
-    )
-}
-
-/// A pact of a hundred clauses with argument rules, one of them in CEL, and a limit by tier.
-fn pact() -> Outcome<String> {
-    let mut text = String::from(
-        "apiVersion: pactgate.dev/v1
-kind: Pact
-metadata: {name: load, version: 1}
-spec:
-  agents: [load]
-  risk: medium
-  owner: bench
-  clauses:
-    - {id: ask-models, allow: {model: \"openai/gpt-4o*\"}, where: {max_tokens: {max: 4096}}}
-    - id: refund
-      allow: {tool: shop.refund}
-      where: {args.amount: {max: 100}, args.currency: {in: [EUR, USD]}}
-      when: \"args.order != '' && args.amount > 0\"
-    - {id: never-delete, deny: {tool: shop.delete_order}}
-",
-    );
-    for number in 4..=CLAUSES {
-        writeln!(
-            text,
-            "    - {{id: other-{number}, allow: {{tool: \"desk{number}.*\"}}, where: {{args.amount: {{max: {number}}}}}}}"
-        )?;
-    }
-    text.push_str(
-        "  limits:
-    - {id: calls, on: {tool: \"*\"}, rate: {standard: 100000000/min}, burst: 1000000}
-    - {id: answers, on: {model: \"*\"}, rate: {standard: 100000000/min}, burst: 1000000}
-",
-    );
-    Ok(text)
+    let process = Some(Running::start(&mut command, address).await?);
+    Ok(Subject { process, _folder: Some(folder), ..Subject::at("nginx", address) })
 }

@@ -7,8 +7,11 @@ use crate::classify::content::{self, Media};
 use crate::classify::fault::Fault;
 use crate::classify::query::read_query;
 use crate::classify::strict_json::{Kind, Reader};
-use crate::classify::{Bounds, Coverage, Part, Reading, Reply, RequestView, headers};
+use crate::classify::{Bounds, Coverage, Part, Problem, Reading, Reply, RequestView, headers};
 use crate::domain::{Action, Dialect, HttpTarget, Json, Target};
+
+/// The parameter by which some frameworks replace the method of a request.
+const METHOD_OVERRIDE: &str = "_method";
 
 /// A JSON body of up to this many bytes is read even where no clause asks for it, so that its record says more.
 const SHORT_BODY_BYTES: usize = 64 << 10;
@@ -41,9 +44,23 @@ pub(super) fn read(
         }
         (false, _) => Coverage::Unread,
     };
+    refuse_method_override(view, &fields)?;
     let action =
         Action { target: Target::Http(target), fields: Json::Object(fields), dialect: Dialect::Http };
     Ok(Reading::plain(Part { action, reply: Reply::Problem, coverage, withheld: Vec::new(), refers: None }))
+}
+
+/// Refuses a parameter, in the query or the arguments, that asks for another method than the request line.
+fn refuse_method_override(view: &RequestView<'_>, fields: &[(String, Json)]) -> Result<(), Fault> {
+    let given = fields.iter().filter_map(|(_, members)| members.member(METHOD_OVERRIDE));
+    let differs = |value: &Json| value.as_str() != Some(view.method.as_str());
+    match given.into_iter().any(differs) {
+        true => Err(Fault::new(
+            Problem::HeaderMismatch,
+            "parameter `_method` asks for another method than the request line; leave it out",
+        )),
+        false => Ok(()),
+    }
 }
 
 /// The members of a JSON object are the arguments; any other value has none.

@@ -4,7 +4,9 @@ mod a2a;
 mod address;
 mod answer;
 mod anthropic;
+mod asked;
 mod bedrock;
+mod betas;
 mod content;
 mod fault;
 mod gemini;
@@ -32,9 +34,10 @@ use crate::domain::{Action, Dialect, HttpTarget, Json, Target, UpstreamName};
 pub use address::{AddressError, http_target, normalize_host, normalize_path};
 pub use answer::mcp::Exchange as McpExchange;
 pub use answer::{
-    AnswerForm, AnswerReader, Expected, Judgement, Listed, Made, Observed, Question, Speech, Step, Unfit,
-    WholeAnswer,
+    AgentCard, AnswerForm, AnswerReader, Door, Expected, Hosted, Judgement, Listed, Made, Observed, Question,
+    Speech, Step, Unfit, WholeAnswer, cut_converse,
 };
+pub use bedrock::signed_headers;
 pub use offer::{JsonPath, Offer, PathStep};
 pub use reference::Reference;
 pub use strict_json::read_json;
@@ -51,6 +54,8 @@ pub struct Peer {
     pub provider: String,
     /// The MCP revisions that it accepts; empty means every revision that Pactgate reads.
     pub mcp_versions: Vec<String>,
+    /// The betas of its API that a caller may switch on.
+    pub betas: Vec<String>,
 }
 
 /// A request as plain data.
@@ -161,8 +166,10 @@ pub enum Reply {
     OpenAi,
     /// Anthropic's error object.
     Anthropic,
-    /// Google's error object (`google.rpc.Status`), of Gemini and of A2A over REST.
+    /// Google's error object (`google.rpc.Status`).
     Google,
+    /// The same as A2A over REST has it: with a reason that its clients know.
+    A2aRest,
     /// The error of an AWS service.
     Aws,
     /// The result of a tool call, with `isError`.
@@ -216,7 +223,7 @@ pub fn plan(
 ) -> BodyPlan {
     let is_unread = headers::leaves_http(method, headers)
         || !matches!(content::media(headers), Ok(Media::Json | Media::Absent | Media::Other));
-    let path = normalize_path(if path.is_empty() { "/" } else { path }).unwrap_or_default();
+    let path = judged_path(peer, path).unwrap_or_default();
     let holds = match peer.dialect {
         _ if is_unread => false,
         Dialect::OpenAi => openai::recognizes(method, &path).is_some(),
@@ -273,7 +280,8 @@ impl Reply {
         match dialect {
             Dialect::OpenAi => Self::OpenAi,
             Dialect::Anthropic => Self::Anthropic,
-            Dialect::Gemini | Dialect::A2a => Self::Google,
+            Dialect::Gemini => Self::Google,
+            Dialect::A2a => Self::A2aRest,
             Dialect::Bedrock => Self::Aws,
             Dialect::Mcp | Dialect::Http | Dialect::Opaque => Self::Problem,
         }
@@ -282,7 +290,9 @@ impl Reply {
 
 fn read(peer: &Peer, view: &RequestView<'_>, bounds: &Bounds) -> Result<Call, Fault> {
     headers::refuse_overrides(view)?;
-    let target = http_target(view.method, view.scheme, view.host, view.port, view.path)?;
+    let mut target = http_target(view.method, view.scheme, view.host, view.port, "/")?;
+    target.path = judged_path(peer, view.path)?;
+    let path = forwarded_path(peer, view, &target);
     if let Some(query) = view.query {
         query::check_query(query)?;
     }
@@ -291,8 +301,12 @@ fn read(peer: &Peer, view: &RequestView<'_>, bounds: &Bounds) -> Result<Call, Fa
         || headers::leaves_http(view.method, view.headers)
         || media == Media::Grpc
     {
-        let path_and_query = path_and_query(view, &target);
-        let part = Part::opaque(Dialect::Opaque, &target, Reply::Problem);
+        let path_and_query = path_and_query(view, path);
+        let part = match peer.dialect {
+            Dialect::Http | Dialect::Opaque => Part::connection(&target),
+            // Realtime sessions, gRPC: endpoints of the API like its others.
+            _ => Part::opaque(Dialect::Opaque, &target, Reply::Problem),
+        };
         return Ok(Call {
             parts: vec![part],
             batch: false,
@@ -305,27 +319,42 @@ fn read(peer: &Peer, view: &RequestView<'_>, bounds: &Bounds) -> Result<Call, Fa
     }
     let decoded = content::decoded(view.headers, view.body, bounds)?;
     let body = decoded.as_ref().unwrap_or(view.body);
-    let path_and_query = path_and_query(view, &target);
     let reading = match peer.dialect {
         Dialect::OpenAi => openai::read(peer, view, &target, body, bounds)?,
         Dialect::Anthropic => anthropic::read(peer, view, &target, body, bounds)?,
         Dialect::Gemini => gemini::read(peer, view, &target, body, bounds)?,
-        Dialect::Bedrock => bedrock::read(peer, view, &target, body, bounds)?,
+        Dialect::Bedrock => bedrock::read(peer, view, &target, &path, body, bounds)?,
         Dialect::Mcp => mcp::read(peer, view, &target, body, bounds)?,
         Dialect::A2a => a2a::read(peer, view, &target, body, bounds)?,
         Dialect::Http | Dialect::Opaque => http_call::read(view, target, media, body, bounds)?,
     };
     let Reading { parts, batch, streamed, offers, expected } = reading;
+    let path_and_query = path_and_query(view, path);
     Ok(Call { parts, batch, path_and_query, body: decoded, streamed, offers, expected })
 }
 
-/// The normalized path, and the query as received. A request for the upstream itself stays without a path, so that
-/// the upstream's own URL is not turned into that of a folder.
-fn path_and_query(view: &RequestView<'_>, target: &HttpTarget) -> String {
-    let path = if view.path.is_empty() { "" } else { target.path.as_str() };
+/// The path as it is judged, in one spelling.
+///
+/// # Errors
+///
+/// [`AddressError`] for what has no spelling beyond doubt.
+pub fn judged_path(peer: &Peer, path: &str) -> Result<String, AddressError> {
+    let own = (peer.dialect == Dialect::Bedrock).then(|| bedrock::judged_path(path)).flatten();
+    own.map_or_else(|| normalize_path(if path.is_empty() { "/" } else { path }), Ok)
+}
+
+/// The path as it is forwarded: normalized, or as received where a signature may cover that. A request for the
+/// upstream itself stays without a path, so that the upstream's own URL is not turned into that of a folder.
+fn forwarded_path(peer: &Peer, view: &RequestView<'_>, target: &HttpTarget) -> String {
+    let keeps = peer.dialect == Dialect::Bedrock && bedrock::judged_path(view.path).is_some();
+    let path = if keeps || view.path.is_empty() { view.path } else { target.path.as_str() };
+    path.to_owned()
+}
+
+fn path_and_query(view: &RequestView<'_>, path: String) -> String {
     match view.query {
-        Some(query) => [path, "?", query].concat(),
-        None => path.to_owned(),
+        Some(query) => [&path, "?", query].concat(),
+        None => path,
     }
 }
 
@@ -340,12 +369,21 @@ impl Part {
         }
     }
 
-    /// A request that no reader knows: judged as bytes to a host and port, which a pact has to allow in so many
-    /// words.
+    /// A request to an API that no reader of it knows: judged as bytes to that endpoint, which a pact has to allow in
+    /// so many words.
     fn opaque(dialect: Dialect, target: &HttpTarget, reply: Reply) -> Self {
-        let target = Target::Opaque { host: target.host.clone(), port: target.port };
+        Self { reply, ..Self::unread(dialect, target, Some(target.path.clone())) }
+    }
+
+    /// Bytes to a host and port.
+    fn connection(target: &HttpTarget) -> Self {
+        Self::unread(Dialect::Opaque, target, None)
+    }
+
+    fn unread(dialect: Dialect, target: &HttpTarget, path: Option<String>) -> Self {
+        let target = Target::Opaque { host: target.host.clone(), port: target.port, path };
         let action = Action { target, fields: Json::Object(Vec::new()), dialect };
-        Self { action, reply, coverage: Coverage::Unread, withheld: Vec::new(), refers: None }
+        Self { action, reply: Reply::Problem, coverage: Coverage::Unread, withheld: Vec::new(), refers: None }
     }
 }
 

@@ -4,15 +4,22 @@ use crate::classify::fault::Fault;
 use crate::classify::names::check_name;
 use crate::classify::strict_json::{Distinct, Kind, Reader, known_spelling};
 use crate::classify::{
-    Bounds, Coverage, Expected, JsonPath, Offer, Part, PathStep, Peer, Problem, Reading, Reply, Speech,
+    Bounds, Coverage, Expected, Hosted, JsonPath, Offer, Part, PathStep, Peer, Problem, Reading, Reply,
+    Speech,
 };
-use crate::domain::{Action, Dialect, Family, Json, Target, ToolRef};
+use crate::domain::{Action, Dialect, Family, Json, Target, ToolRef, UpstreamName};
 
 /// Tools that one call puts before a model. The APIs themselves take 128.
 const OFFERS_MAX: usize = 1024;
 
+/// References of one call to what the provider holds.
+const STATES_MAX: usize = 128;
+
 /// Settings at the top of one call.
 const SETTINGS_MAX: usize = 128;
+
+/// Reads the value of the member of that name, unless it leaves that to the common reader.
+pub(super) type Member = fn(&mut Envelope, &Form, &mut Reader<'_>, &str, &Bounds) -> Result<bool, Fault>;
 
 /// How one API writes such a call.
 pub(super) struct Form {
@@ -28,6 +35,10 @@ pub(super) struct Form {
     pub(super) hosted: &'static [&'static str],
     /// Whether a tool of this type is run by the caller, and not by the provider.
     pub(super) is_run_by_caller: fn(&str) -> bool,
+    /// Reads a member that this API alone has, or has in a way of its own; tells whether it did.
+    pub(super) own: Member,
+    /// The last word on what was read, once all of it is known.
+    pub(super) finish: fn(&mut Envelope),
     /// The last word on the settings of one model: names that mean the same, members that exclude each other.
     pub(super) settle: fn(&mut Settings) -> Result<(), Fault>,
 }
@@ -35,11 +46,17 @@ pub(super) struct Form {
 /// The scalar members of a call, by name. What is no scalar, or too long, is not there: a pact's condition on it
 /// does not hold.
 #[derive(Clone, Default)]
-pub(super) struct Settings(Vec<(String, Json)>);
+pub(super) struct Settings(pub(super) Vec<(String, Json)>);
 
 impl Settings {
     pub(super) fn value(&self, name: &str) -> Option<&Json> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value)
+    }
+
+    /// Sets a list, behind the one that is there.
+    pub(super) fn join(&mut self, name: &str, value: Json) {
+        let items = [self.value(name).map(Json::items).unwrap_or_default(), value.items()].concat();
+        self.set(name, Json::Array(items));
     }
 
     pub(super) fn set(&mut self, name: &str, value: Json) {
@@ -48,23 +65,38 @@ impl Settings {
             None => self.0.push((name.to_owned(), value)),
         }
     }
+
+    pub(super) fn into_fields(self) -> Json {
+        Json::Object(self.0)
+    }
 }
 
 /// A model that a call names, and the settings that hold for it alone.
-struct Named {
-    model: String,
-    own: Settings,
+pub(super) struct Named {
+    pub(super) model: String,
+    pub(super) own: Settings,
 }
 
+/// What was read of a call so far.
 #[derive(Default)]
-struct Envelope {
-    provider: String,
+pub(super) struct Envelope {
+    pub(super) provider: String,
+    /// The betas that may be switched on.
+    pub(super) betas: Vec<String>,
     model: Option<String>,
     /// Models that the provider may use instead.
     others: Vec<Named>,
+    /// Models that the provider may use beside it, for a tool.
+    pub(super) beside: Vec<Named>,
     /// Tools that it puts before the model.
-    offers: Vec<Offer>,
-    settings: Settings,
+    pub(super) offers: Vec<Offer>,
+    /// Of those, the ones that the provider runs, as an answer names them.
+    pub(super) hosted: Vec<Hosted>,
+    /// Tools that it names where they are offered or withdrawn, without saying what they are.
+    pub(super) named: Vec<(String, Option<JsonPath>)>,
+    /// What it refers to that the provider holds, as URIs.
+    states: Vec<String>,
+    pub(super) settings: Settings,
     streamed: bool,
 }
 
@@ -76,16 +108,19 @@ pub(super) fn read(
     body: &[u8],
     bounds: &Bounds,
 ) -> Result<Reading, Fault> {
-    let mut envelope = Envelope { provider: peer.provider.clone(), ..Envelope::default() };
+    let mut envelope =
+        Envelope { provider: peer.provider.clone(), betas: peer.betas.clone(), ..Envelope::default() };
     let mut reader = Reader::new(body, bounds)?;
     reader.object(Distinct::InAnyCase, |reader, name| envelope.member(form, reader, name, bounds))?;
     reader.end()?;
-    let Envelope { model, others, offers, mut settings, streamed, .. } = envelope;
+    (form.finish)(&mut envelope);
+    let held = envelope.states()?;
+    let Envelope { model, others, beside, offers, hosted, mut settings, streamed, .. } = envelope;
     let model = model.ok_or_else(|| {
         Fault::new(Problem::MissingField, "the call names no model; send `model`").under_member("model")
     })?;
     if let Some((name, value)) = extra {
-        settings.set(name, value);
+        settings.join(name, value);
     }
     settings.set("stream", Json::Bool(streamed));
     let part = |target: Target, settings: Settings| Part {
@@ -96,7 +131,9 @@ pub(super) fn read(
         refers: None,
     };
     let asked = (peer.provider.clone(), model.clone());
-    let named = std::iter::once(Named { model, own: Settings::default() }).chain(others);
+    let may_answer = others.iter().map(|other| other.model.clone()).collect();
+    let first = std::iter::once(Named { model, own: Settings::default() });
+    let named = first.chain(others).chain(beside);
     let mut parts: Vec<Part> = Vec::with_capacity(1);
     for Named { model, own } in named {
         let mut settings = settings.clone();
@@ -107,9 +144,16 @@ pub(super) fn read(
             parts.push(named);
         }
     }
-    // Where the provider may choose among several, each of them was judged as one that may answer.
-    let model = (parts.len() == 1).then_some(asked);
-    let expected = Expected { speech: form.speech.clone(), streamed, model };
+    parts.extend(held.into_iter().map(|target| part(target, Settings::default())));
+    let expected = Expected {
+        speech: form.speech.clone(),
+        streamed,
+        model: Some(asked),
+        // Where the provider may choose among several, each of them was judged as one that may answer.
+        others: may_answer,
+        provider: peer.provider.clone(),
+        hosted,
+    };
     Ok(Reading { parts, batch: false, streamed, offers, expected })
 }
 
@@ -133,6 +177,7 @@ impl Envelope {
                 Ok(())
             }
             _ if kind == Kind::Null || form.conversation.contains(&name) => reader.skip(),
+            _ if (form.own)(self, form, reader, name, bounds)? => Ok(()),
             "fallbacks" | "models" => self.read_others(reader, bounds),
             "tools" | "functions" => reader.array(|reader, index| {
                 let at = vec![PathStep::Member(name.to_owned()), PathStep::Item(index)];
@@ -140,7 +185,7 @@ impl Envelope {
             }),
             _ if form.hosted.contains(&name) => {
                 let at = vec![PathStep::Member(name.to_owned())];
-                self.add_offer(form, reader, self.hosted(name.to_owned()), at)?;
+                self.add_offer(form, reader, self.hosted(name.to_owned()), Some(at))?;
                 reader.skip()
             }
             _ => read_setting(reader, &mut self.settings, name, bounds),
@@ -195,10 +240,10 @@ impl Envelope {
                 Target::Tool(ToolRef::Function(name))
             }
         };
-        self.add_offer(form, reader, target, at)
+        self.add_offer(form, reader, target, Some(at))
     }
 
-    fn hosted(&self, name: String) -> Target {
+    pub(super) fn hosted(&self, name: String) -> Target {
         Target::HostedTool { provider: self.provider.clone(), name }
     }
 
@@ -207,14 +252,80 @@ impl Envelope {
         form: &Form,
         reader: &Reader<'_>,
         target: Target,
-        at: JsonPath,
+        at: Option<JsonPath>,
     ) -> Result<(), Fault> {
-        if self.offers.len() == OFFERS_MAX {
-            return Err(reader.fault(Problem::TooLarge, "more tools than are judged in one call; send fewer"));
-        }
         let action = Action { target, fields: Json::Object(Vec::new()), dialect: form.dialect };
-        self.offers.push(Offer { action, at: Some(at) });
+        self.offer(reader, Offer { action, at })
+    }
+
+    /// Notes a tool that is put before the model.
+    pub(super) fn offer(&mut self, reader: &Reader<'_>, offer: Offer) -> Result<(), Fault> {
+        self.make_room(reader)?;
+        self.offers.push(offer);
         Ok(())
+    }
+
+    /// Notes a tool that is named without saying what it is.
+    pub(super) fn name_tool(
+        &mut self,
+        reader: &Reader<'_>,
+        name: String,
+        at: Option<JsonPath>,
+    ) -> Result<(), Fault> {
+        self.make_room(reader)?;
+        self.named.push((name, at));
+        Ok(())
+    }
+
+    fn make_room(&self, reader: &Reader<'_>) -> Result<(), Fault> {
+        match self.offers.len() + self.named.len() < OFFERS_MAX {
+            true => Ok(()),
+            false => {
+                Err(reader.fault(Problem::TooLarge, "more tools than are judged in one call; send fewer"))
+            }
+        }
+    }
+
+    /// Reads the name of something that the provider holds, of that kind.
+    pub(super) fn read_state(
+        &mut self,
+        reader: &mut Reader<'_>,
+        kind: &str,
+        bounds: &Bounds,
+    ) -> Result<(), Fault> {
+        let id = read_name(reader, bounds)?;
+        self.refer(reader, kind, &id)
+    }
+
+    /// Notes something that the provider holds, of that kind and name.
+    pub(super) fn refer(&mut self, reader: &Reader<'_>, kind: &str, id: &str) -> Result<(), Fault> {
+        if id.contains('/') {
+            let what = "a `/` in a name that a pact reads as one segment of a path";
+            return Err(reader.fault(Problem::Name, what));
+        }
+        let uri = format!("{kind}/{id}");
+        if self.states.contains(&uri) {
+            return Ok(());
+        }
+        if self.states.len() == STATES_MAX {
+            let what = "more references to what the provider holds than are judged in one call";
+            return Err(reader.fault(Problem::TooLarge, what));
+        }
+        self.states.push(uri);
+        Ok(())
+    }
+
+    /// What it refers to that the provider holds, as a pact names it.
+    fn states(&self) -> Result<Vec<Target>, Fault> {
+        let server = || {
+            UpstreamName::new(&self.provider).map_err(|_| {
+                let what = "this call refers to what the provider holds, and the `provider` of the sidecar's \
+                            config is no name that a pact could permit it by";
+                Fault::new(Problem::Name, what)
+            })
+        };
+        let target = |uri: &String| Ok(Target::Resource { server: server()?, uri: uri.clone() });
+        self.states.iter().map(target).collect()
     }
 }
 
@@ -254,7 +365,7 @@ fn read_other(reader: &mut Reader<'_>, bounds: &Bounds) -> Result<Named, Fault> 
     Ok(Named { model, own })
 }
 
-fn read_name(reader: &mut Reader<'_>, bounds: &Bounds) -> Result<String, Fault> {
+pub(super) fn read_name(reader: &mut Reader<'_>, bounds: &Bounds) -> Result<String, Fault> {
     if reader.kind()? != Kind::String {
         return Err(reader.fault(Problem::WrongType, "a name is due here; send a string"));
     }
@@ -273,7 +384,7 @@ fn read_flag(reader: &mut Reader<'_>) -> Result<bool, Fault> {
     }
 }
 
-fn read_setting(
+pub(super) fn read_setting(
     reader: &mut Reader<'_>,
     settings: &mut Settings,
     name: &str,

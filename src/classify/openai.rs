@@ -4,7 +4,7 @@ use http::Method;
 
 use crate::classify::fault::Fault;
 use crate::classify::model::{self, Form, Settings};
-use crate::classify::{Bounds, Part, Peer, Problem, Reading, Reply, RequestView, Speech, content};
+use crate::classify::{Bounds, Part, Peer, Problem, Reading, Reply, RequestView, Speech, betas, content};
 use crate::domain::{Dialect, HttpTarget};
 
 /// The endpoints that are read. All others are opaque.
@@ -35,6 +35,8 @@ const FORM: Form = Form {
     conversation: &["messages"],
     hosted: &["web_search_options"],
     is_run_by_caller: |kind| matches!(kind, "function" | "custom"),
+    own: |_, _, _, _, _| Ok(false),
+    finish: |_| {},
     settle: settle_token_bound,
 };
 
@@ -59,9 +61,13 @@ pub(super) fn read(
     let part = match recognizes(view.method, &target.path) {
         Some(Endpoint::Chat) => {
             content::demand_json(view.headers)?;
+            betas::in_header(peer, view.headers, "openai-beta")?;
             return model::read(&FORM, peer, None, body, bounds);
         }
-        Some(Endpoint::Models) => model::preparing(&FORM, peer, "models", body)?,
+        Some(Endpoint::Models) => {
+            betas::in_header(peer, view.headers, "openai-beta")?;
+            model::preparing(&FORM, peer, "models", body)?
+        }
         None => None,
     };
     let part = part.unwrap_or_else(|| Part::opaque(FORM.dialect, target, FORM.reply));

@@ -7,10 +7,11 @@ use serde_json::Value;
 
 use super::*;
 
-const DIALECTS: [(Dialect, &str); 4] = [
+const DIALECTS: [(Dialect, &str); 5] = [
     (Dialect::OpenAi, "/v1/chat/completions"),
     (Dialect::Anthropic, "/v1/messages"),
     (Dialect::Mcp, "/mcp"),
+    (Dialect::A2a, "/"),
     (Dialect::Http, "/anything"),
 ];
 
@@ -20,6 +21,7 @@ fn read_body(dialect: Dialect, path: &str, body: Vec<u8>) -> Result<Call, Unread
         dialect,
         provider: "provider".to_owned(),
         mcp_versions: Vec::new(),
+        betas: Vec::new(),
     };
     let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
     let body = Bytes::from(body);
@@ -120,15 +122,22 @@ fn values() -> impl Strategy<Value = Value> {
 
 /// Calls of every dialect at once: each reads the members it knows.
 fn calls() -> impl Strategy<Value = Value> {
-    let method =
-        prop::sample::select(vec!["tools/call", "resources/read", "tools/list", "prompts/get", "none"]);
+    let method = prop::sample::select(vec![
+        "tools/call",
+        "resources/read",
+        "tools/list",
+        "prompts/get",
+        "SendMessage",
+        "none",
+    ]);
     let parts =
         ("[a-z]{1,5}", values(), values(), 1..9000_u32, any::<bool>(), method, any::<bool>(), values());
     parts.prop_map(|(name, messages, arguments, count, stream, method, has_id, other)| {
         let mut call = serde_json::json!({
             "model": name, "messages": messages, "max_tokens": count, "stream": stream, "metadata": other,
             "jsonrpc": "2.0", "method": method,
-            "params": {"name": name, "uri": "note://x/y", "arguments": arguments, "_meta": {"progressToken": 1}},
+            "params": {"name": name, "uri": "note://x/y", "arguments": arguments, "_meta": {"progressToken": 1},
+                "message": {"parts": [{"data": arguments}, {"text": name}], "metadata": {"skill": name}}},
         });
         if has_id {
             call["id"] = Value::from(count);

@@ -1,6 +1,7 @@
 //! Unreadable: a request that is refused because it cannot be read without doubt.
 
 use crate::classify::Reply;
+use crate::domain::Dialect;
 
 /// A request that is refused because it cannot be read, or could be read in two ways.
 #[derive(Clone, Debug)]
@@ -48,6 +49,8 @@ pub enum Problem {
     HeaderMismatch,
     /// A protocol revision that is not accepted here.
     ProtocolVersion,
+    /// A beta of the API that the config does not list.
+    Beta,
     /// More messages in one batch than are read.
     BatchTooLong,
     /// A name that people or programs could take for another.
@@ -58,7 +61,7 @@ pub enum Problem {
 
 impl Problem {
     /// Every problem.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Syntax,
         Self::DuplicateKey,
         Self::NotUtf8,
@@ -74,6 +77,7 @@ impl Problem {
         Self::UnexpectedBody,
         Self::HeaderMismatch,
         Self::ProtocolVersion,
+        Self::Beta,
         Self::BatchTooLong,
         Self::Name,
         Self::Address,
@@ -98,6 +102,7 @@ impl Problem {
             Self::UnexpectedBody => "unexpected-body",
             Self::HeaderMismatch => "header-mismatch",
             Self::ProtocolVersion => "protocol-version",
+            Self::Beta => "beta",
             Self::BatchTooLong => "batch-too-long",
             Self::Name => "name",
             Self::Address => "address",
@@ -115,12 +120,15 @@ impl Problem {
         }
     }
 
-    /// The JSON-RPC error code of the refusal: the standard's own (JSON-RPC 2.0, section 5.1), or MCP's.
+    /// The JSON-RPC error code of the refusal: the standard's own (JSON-RPC 2.0, section 5.1), or one of MCP's or A2A's,
+    /// whose clients know each error by its number.
     #[must_use]
-    pub const fn json_rpc_code(self) -> i32 {
+    pub const fn json_rpc_code(self, dialect: Dialect) -> i32 {
         match self {
             Self::Syntax | Self::NotUtf8 => -32700,
-            Self::HeaderMismatch => -32020,
+            Self::ProtocolVersion if matches!(dialect, Dialect::A2a) => -32009,
+            Self::ContentType if matches!(dialect, Dialect::A2a) => -32005,
+            Self::HeaderMismatch if !matches!(dialect, Dialect::A2a) => -32020,
             Self::ProtocolVersion => -32022,
             Self::MissingField | Self::WrongType | Self::Name | Self::Number => -32602,
             _ => -32600,

@@ -154,6 +154,9 @@ fn upstream(upstream: &Upstream) -> Yaml {
         ("dialect", plain(upstream.dialect.name())),
         ("provider", text(&upstream.provider)),
     ];
+    if !upstream.betas.is_empty() {
+        map.push(("betas", Yaml::Row(upstream.betas.iter().map(|beta| text(beta)).collect())));
+    }
     if let Some(credential) = &upstream.credential {
         let (kind, from) = source_of(&credential.provided);
         let fields = vec![

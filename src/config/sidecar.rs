@@ -85,6 +85,8 @@ pub struct Upstream {
     pub dialect: Dialect,
     /// What pacts call the provider of its models.
     pub provider: String,
+    /// The betas of its API that agents may switch on.
+    pub betas: Vec<String>,
     /// What the sidecar adds to each request.
     pub credential: Option<Credential>,
     /// Whether its name may lead to private and loopback addresses.

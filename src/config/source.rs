@@ -138,6 +138,9 @@ pub(super) struct UpstreamFile {
     pub dialect: Option<At<DialectFile>>,
     /// What pacts call the provider of its models. Default: the dialect's name.
     pub provider: Option<At<String>>,
+    /// The betas of its API that agents may switch on, as `anthropic-beta` and `OpenAI-Beta` name them. Default: none,
+    /// and a call with one is refused as unreadable. What a listed one brings is judged as far as Pactgate reads it.
+    pub betas: Option<At<Vec<At<String>>>>,
     /// What the sidecar adds to each request; the agent never sees it. Default: nothing, and what the agent sends
     /// passes.
     pub credential: Option<At<CredentialFile>>,

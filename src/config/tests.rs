@@ -74,6 +74,7 @@ upstreams:
     url: https://api.openai.com/base/
     dialect: openai
     provider: azure
+    betas: [assistants=v2, realtime=v1]
     credential: {header: X-Api-Key, env: OPENAI}
     private: true
     roots: roots.pem
@@ -128,6 +129,8 @@ fn the_full_file_is_read_as_written() {
     assert_eq!(modes, [ListenerMode::Reverse, ListenerMode::Forward, ListenerMode::Reverse]);
     let [openai, tools] = sidecar.upstreams.as_slice() else { panic!("two upstreams") };
     assert_eq!(openai.url.to_string(), "https://api.openai.com/base");
+    assert_eq!(openai.betas, ["assistants=v2", "realtime=v1"]);
+    assert!(tools.betas.is_empty());
     let credential = openai.credential.as_ref().unwrap();
     assert_eq!((credential.header.as_str(), credential.prefix.as_str()), ("x-api-key", ""));
     assert_eq!(credential.value().expose(), "openai-key-0123456789abcdef");

@@ -58,12 +58,14 @@ pub enum Target {
     },
     /// A plain HTTP call.
     Http(HttpTarget),
-    /// Bytes that are not read.
+    /// Bytes that are not read: a connection, or a call of an endpoint that no reader knows.
     Opaque {
-        /// Where they go.
+        /// Where they go. Lower-case host name, or an address; IPv6 without brackets.
         host: String,
         /// The port there.
         port: u16,
+        /// The normalized path, where the API that is called has other endpoints which are read.
+        path: Option<String>,
     },
     /// A message that a protocol needs and that asks for nothing itself: `initialize`, a listing, a notification.
     Protocol {
@@ -191,7 +193,10 @@ impl fmt::Display for Target {
             Self::Agent { peer, skill: Some(skill) } => write!(f, "{peer}/{skill}"),
             Self::Agent { peer, skill: None } => f.write_str(peer),
             Self::Http(target) => write!(f, "{target}"),
-            Self::Opaque { host, port } => write!(f, "{host}:{port}"),
+            Self::Opaque { host, port, path } => {
+                let (open, close) = if host.contains(':') { ("[", "]") } else { ("", "") };
+                write!(f, "{open}{host}{close}:{port}{}", path.as_deref().unwrap_or_default())
+            }
             Self::Protocol { of, method, .. } => write!(f, "{of}/{method}"),
         }
     }

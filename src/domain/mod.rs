@@ -7,6 +7,7 @@ mod dialect;
 mod digest;
 mod ids;
 mod json;
+mod name;
 mod secret;
 mod tier;
 mod usage;
@@ -21,6 +22,7 @@ pub use ids::{
     AgentId, ApprovalId, ClauseId, DecisionId, IdError, LimitId, PactName, SidecarId, UpstreamName,
 };
 pub use json::Json;
+pub use name::{NameFault, check_member_name, check_name, check_text};
 pub use secret::Secret;
 pub use tier::TrustTier;
 pub use usage::Usage;

@@ -76,6 +76,9 @@ impl Enforcer {
         if let (Reason::TierTooLow, Some(needs)) = (reason, verdict.needs_tier) {
             detail.push_str(&format!(" needs tier `{needs}`, and the agent is on `{}`", facts.tier));
         }
+        if let (Reason::Opaque, Some(pattern)) = (reason, pact::opaque_pattern(&part.action.target)) {
+            detail.push_str(&format!("; a clause would have to name it as `opaque: \"{pattern}\"`"));
+        }
         // The detail says what a call lacks that only lacks a tier.
         let instead =
             (reason != Reason::TierTooLow).then(|| pact::allowed_instead(pact, &part.action, facts));

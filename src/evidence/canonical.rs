@@ -6,7 +6,7 @@ use crate::domain::{Digest, Timestamp};
 const INTEGER_MAX: u64 = (1 << 53) - 1;
 
 /// Near the end of the year 9999, the last that RFC 3339 can write; a day is left for the time zones.
-const MICROS_MAX: i64 = 253_402_207_199_999_999;
+pub(super) const MICROS_MAX: i64 = 253_402_207_199_999_999;
 
 /// A JSON object being written. The caller names members in ascending order, as RFC 8785, section 3.2.3 asks;
 /// all our names are ASCII, where that is byte order.

@@ -1,6 +1,7 @@
 //! The way back: one event's bytes to a record, strictly.
 
 use crate::domain::{Digest, Timestamp};
+use crate::evidence::canonical::MICROS_MAX;
 use crate::evidence::event::RECORD_BYTES_MAX;
 use crate::evidence::fields::{self, Fields};
 use crate::evidence::tree::read_canonical;
@@ -86,9 +87,10 @@ fn trace(event: &Fields<'_>) -> Result<Option<Traceparent>, Unsound> {
     event.parsed_if("traceparent", Traceparent::parse)
 }
 
-/// A moment in the one form we write.
+/// A moment in the one form we write, and among those that we write.
 fn moment(text: &str) -> Option<Timestamp> {
-    Timestamp::parse_rfc3339(text).filter(|at| at.to_string() == text)
+    let is_ours = |at: &Timestamp| (0..=MICROS_MAX).contains(&at.as_micros()) && at.to_string() == text;
+    Timestamp::parse_rfc3339(text).filter(is_ours)
 }
 
 /// Twenty digits, from 1.

@@ -269,6 +269,10 @@ fn only_events_of_ours_are_read() {
         (r#""age_s":75"#, r#""age_s":75,"age_s":75"#),
         (r#""age_s":75"#, r#""age_s": 75"#),
         (r#""recordedtime":"2026-11-18T10:00:01.000000Z""#, r#""recordedtime":"2026-11-18T10:00:01Z""#),
+        // Moments that are never written: before 1970, and in the last hours of the year 9999.
+        (r#""recordedtime":"2026-11-18T"#, r#""recordedtime":"1026-11-18T"#),
+        (r#""recordedtime":"2026-11-18T"#, r#""recordedtime":"9999-12-31T"#),
+        (r#""time":"2026-11-18T"#, r#""time":"0969-11-18T"#),
         (r#"/corp/refunds","approval""#, r#"/corp/other","approval""#),
         (r#""proof":"bearer","#, ""),
         (r#""kind":"refused"}"#, r#""kind":"client-gone"}"#),

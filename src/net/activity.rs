@@ -12,6 +12,8 @@ use http_body::{Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
+use crate::net::untaken;
+
 /// What no HTTP/1.1 request begins with, and every HTTP/2 connection (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI";
 
@@ -190,7 +192,12 @@ impl<B: http_body::Body<Data = Bytes> + Unpin> http_body::Body for Held<B> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        Pin::new(&mut self.inner).poll_frame(cx)
+        let polled = Pin::new(&mut self.inner).poll_frame(cx);
+        match polled {
+            Poll::Ready(_) => untaken::handed_out(),
+            Poll::Pending => untaken::awaited(),
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

@@ -19,6 +19,7 @@ mod serve;
 mod timed_body;
 mod tls_client;
 mod tls_server;
+mod untaken;
 mod validity;
 
 pub use address::{Forbidden, Range, Reach, check_address};

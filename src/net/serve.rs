@@ -1,5 +1,6 @@
 //! Server: speaks HTTP/1.1 and HTTP/2 on an accepted connection, with every bound in one place.
 
+use std::error::Error as _;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::net::activity::{Activity, Held, Overdue, Watched};
 use crate::net::body::BoxError;
 use crate::net::drain::Drain;
+use crate::net::untaken::while_taken;
 
 /// The bounds of every served connection.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +43,8 @@ pub struct ServeSettings {
     pub faults_max: usize,
     /// HTTP/2: bytes of one response that wait for the peer.
     pub send_bytes_max: usize,
+    /// HTTP/2: how long a piece of one response may wait for the peer to take it; then the stream is reset.
+    pub untaken: Duration,
     /// HTTP/2: how often the peer is asked whether it still lives.
     pub ping_every: Duration,
     /// HTTP/2: how long it may take to answer.
@@ -60,6 +64,7 @@ impl Default for ServeSettings {
             resets_max: 20,
             faults_max: 100,
             send_bytes_max: 64 * 1024,
+            untaken: Duration::from_secs(120),
             ping_every: Duration::from_secs(30),
             ping_patience: Duration::from_secs(20),
         }
@@ -75,7 +80,7 @@ pub enum Ended {
     Idle,
     /// A request's head did not end in time.
     SlowHead,
-    /// What came was not HTTP, or its head too large.
+    /// What came was not HTTP, broke its rules, or its head was too large.
     Malformed,
     /// The peer or the network broke it off.
     Broken,
@@ -118,7 +123,7 @@ impl Server {
     /// A server whose connections finish when `drain` begins.
     #[must_use]
     pub fn new(settings: ServeSettings, drain: &Drain) -> Self {
-        let mut builder = auto::Builder::new(Tracked(drain.clone()));
+        let mut builder = auto::Builder::new(Tracked { drain: drain.clone(), untaken: settings.untaken });
         builder
             .http1()
             .timer(TokioTimer::new())
@@ -226,14 +231,23 @@ impl Server {
 fn how_it_ended(result: Result<(), BoxError>) -> Ended {
     let Err(error) = result else { return Ended::Done };
     match error.downcast_ref::<hyper::Error>() {
-        Some(error) if error.is_parse() => Ended::Malformed,
+        Some(error) if error.is_parse() || breaks_http2(error) => Ended::Malformed,
         _ => Ended::Broken,
     }
 }
 
-/// Spawns HTTP/2 streams where the drain sees them.
+/// Whether this side ended an HTTP/2 connection for what the peer sent: frames that cannot be, or too many of them.
+fn breaks_http2(error: &hyper::Error) -> bool {
+    let source = error.source().and_then(|source| source.downcast_ref::<h2::Error>());
+    source.is_some_and(|error| error.is_go_away() && error.is_library())
+}
+
+/// Spawns HTTP/2 streams where the drain sees them, and drops those whose responses nobody takes.
 #[derive(Clone, Debug)]
-struct Tracked(Drain);
+struct Tracked {
+    drain: Drain,
+    untaken: Duration,
+}
 
 impl<F> hyper::rt::Executor<F> for Tracked
 where
@@ -241,6 +255,6 @@ where
     F::Output: Send + 'static,
 {
     fn execute(&self, task: F) {
-        self.0.spawn(task);
+        self.drain.spawn(while_taken(task, self.untaken));
     }
 }

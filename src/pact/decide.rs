@@ -46,9 +46,22 @@ pub fn decide(pact: &Pact, action: &Action, facts: &Facts<'_>) -> Verdict {
         action,
         capability: naming.capability.as_deref(),
     };
+    // Found, but permitting something else: an `opaque` pattern without the endpoint's path. Such a clause may still
+    // put a question to what another one permits.
+    let mut restraining = Found::new();
+    let is_opaque = matches!(action.target, Target::Opaque { .. });
     each(found.sorted(), |number| {
-        if let Some(clause) = pact.clause(number) {
+        let Some(clause) = pact.clause(number) else { return };
+        let counts = !is_opaque || clause.ruling == Ruling::Deny;
+        if counts || clause.selector.permits(&action.target, &naming) {
             weigh(clause, &subject, &mut tally.faults).count_in(clause, number, &mut tally);
+        } else if clause.ruling == Ruling::Ask {
+            restraining.push(number);
+        }
+    });
+    each(restraining.sorted(), |number| {
+        if let Some(clause) = pact.clause(number) {
+            weigh(clause, &subject, &mut tally.faults).restrain_in(clause, number, &mut tally);
         }
     });
     tally.verdict(pact, action, naming)
@@ -192,6 +205,20 @@ impl Holds {
             if clause.ruling != Ruling::Deny {
                 tally.withheld.push(number);
             }
+        }
+    }
+
+    /// Counts a clause that asks about what others permit, and permits nothing itself.
+    fn restrain_in(&self, clause: &Clause, number: u32, tally: &mut Tally) {
+        let now = usize::from(tally.tier.rank());
+        let is_permitted = tally.by_tier.get(now).copied().flatten().is_some();
+        for (cell, tier) in tally.by_tier.iter_mut().zip(TrustTier::ALL) {
+            if cell.is_some() && self.at(tier) {
+                *cell = (*cell).max(clause.says_at(tier));
+            }
+        }
+        if is_permitted && self.at(tally.tier) && clause.says_at(tally.tier) == Some(Ruling::Ask) {
+            tally.asking.push(number);
         }
     }
 }

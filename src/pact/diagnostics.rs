@@ -7,18 +7,25 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 use crate::pact::document::Place;
 
+/// The most findings that are told at once.
+pub const FINDINGS_MAX: usize = 200;
+
 /// A text under its name, as messages show it.
 #[derive(Clone)]
 pub struct File {
     name: Arc<str>,
     text: Arc<str>,
+    /// Where each line begins: a file with many findings is not counted through for each.
+    lines: Arc<[usize]>,
 }
 
 impl File {
     /// A text and the name that messages give it.
     #[must_use]
     pub fn new(name: &str, text: &str) -> Self {
-        Self { name: name.into(), text: text.into() }
+        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        let lines = std::iter::once(0).chain(ends.map(|(at, _)| at + 1)).collect();
+        Self { name: name.into(), text: text.into(), lines }
     }
 
     /// The name, a path as a rule.
@@ -36,10 +43,10 @@ impl File {
     /// Line and column of a byte offset, both from 1; the column counts characters.
     #[must_use]
     pub fn position(&self, offset: usize) -> (usize, usize) {
-        let before = self.text.get(..offset).unwrap_or(&self.text);
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        let line = before.bytes().filter(|b| *b == b'\n').count() + 1;
-        (line, before.get(line_start..).unwrap_or_default().chars().count() + 1)
+        let offset = if self.text.is_char_boundary(offset) { offset } else { self.text.len() };
+        let line = self.lines.partition_point(|begins| *begins <= offset);
+        let begins = self.lines.get(line.saturating_sub(1)).copied().unwrap_or(0);
+        (line, self.text.get(begins..offset).unwrap_or_default().chars().count() + 1)
     }
 }
 
@@ -167,7 +174,8 @@ impl Diagnostics {
         self.0.iter().any(|d| d.severity == Severity::Error)
     }
 
-    /// The same findings in the order of file, place and text.
+    /// The same findings in the order of file, place and text. Of more than [`FINDINGS_MAX`], the last one only says
+    /// how many they are; it is an error where one of them is.
     #[must_use]
     pub fn sorted(mut self) -> Self {
         self.0.sort_by(|a, b| {
@@ -178,7 +186,19 @@ impl Diagnostics {
             a.place == b.place && a.message == b.message && a.file.name == b.file.name
         };
         self.0.dedup_by(|a, b| same(a, b));
+        self.cut();
         self
+    }
+
+    fn cut(&mut self) {
+        let mut untold = self.0.split_off(self.0.len().min(FINDINGS_MAX)).into_iter();
+        let Some(next) = untold.next() else { return };
+        self.0.push(Diagnostic {
+            message: format!("{} more findings are not told", untold.len() + 1),
+            remedy: Some("begin with those above".to_owned()),
+            severity: untold.map(|finding| finding.severity).fold(next.severity, Severity::min),
+            ..next
+        });
     }
 }
 
@@ -218,3 +238,23 @@ impl fmt::Display for Diagnostics {
 }
 
 impl std::error::Error for Diagnostics {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_is_told_than_anybody_reads_and_an_error_is_never_lost() {
+        let file = File::new("long.yaml", &"x\n".repeat(500_000));
+        let mut found = Diagnostics::default();
+        for at in 400_000..450_000 {
+            found.push(Diagnostic::warning(&file, at * 2..at * 2 + 1, "odd").remedy("mend it"));
+        }
+        found.push(Diagnostic::error(&file, 900_000..900_001, "wrong").remedy("mend it"));
+        let told = found.sorted();
+        assert_eq!((told.len(), told.has_errors()), (FINDINGS_MAX + 1, true));
+        let last = told.iter().last().unwrap();
+        assert_eq!(last.message, format!("{} more findings are not told", 50_001 - FINDINGS_MAX));
+        assert!(told.to_string().contains("long.yaml:400200:1"));
+    }
+}

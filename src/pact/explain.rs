@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::domain::{Action, ClauseId, Ruling, Target, TrustTier, Verdict};
+use crate::pact::address::opaque_pattern;
 use crate::pact::condition::Subject;
 use crate::pact::constraint::Outcome;
 use crate::pact::decide::{Facts, decide};
@@ -50,6 +51,7 @@ pub fn explain(pact: &Pact, action: &Action, facts: &Facts<'_>) -> Explanation {
     let clauses = pact.clauses.iter().map(|clause| {
         let (matches, why) = match &action.target {
             Target::Protocol { .. } => protocol(clause, &verdict),
+            target if is_too_wide(clause, target, &naming) => too_wide(clause, target, &verdict),
             _ => judge(clause, &naming, &subject),
         };
         ClauseExplanation { id: clause.id.clone(), ruling: clause.ruling, matches, why }
@@ -68,6 +70,21 @@ fn protocol(clause: &Clause, verdict: &Verdict) -> (bool, Vec<String>) {
     let opens = verdict.clauses.contains(&clause.id);
     let why = if opens { "it speaks of this upstream" } else { "it does not speak of this upstream" };
     (opens, vec![why.to_owned()])
+}
+
+/// Whether the clause speaks of the host, and permits something else there than what is called.
+fn is_too_wide(clause: &Clause, target: &Target, naming: &Naming) -> bool {
+    let selector = &clause.selector;
+    clause.ruling != Ruling::Deny && selector.selects(target, naming) && !selector.permits(target, naming)
+}
+
+fn too_wide(clause: &Clause, target: &Target, verdict: &Verdict) -> (bool, Vec<String>) {
+    let needed = opaque_pattern(target).unwrap_or_default();
+    let why = format!("what is not read is permitted by its own name: `opaque: \"{needed}\"`");
+    if verdict.clauses.contains(&clause.id) {
+        return (true, vec![format!("{why}; another clause does, and this one asks")]);
+    }
+    (false, vec![why])
 }
 
 fn judge(clause: &Clause, naming: &Naming, subject: &Subject<'_>) -> (bool, Vec<String>) {

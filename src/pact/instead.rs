@@ -32,7 +32,7 @@ pub fn allowed_instead(pact: &Pact, action: &Action, facts: &Facts<'_>) -> Optio
     let known = Naming { natural: None, ..naming.clone() };
     let permitting = || pact.clauses.iter().filter(|clause| clause.ruling != Ruling::Deny);
     let near: Vec<String> = permitting()
-        .filter(|clause| clause.selector.selects(&action.target, &known))
+        .filter(|clause| clause.selector.permits(&action.target, &known))
         .filter_map(|clause| lacking(clause, &subject))
         .take(TOLD_MAX)
         .collect();
@@ -105,7 +105,7 @@ fn names(selector: &Selector) -> Vec<String> {
     match &selector.patterns {
         Patterns::Names(globs) => globs.iter().map(|glob| glob.text().to_owned()).collect(),
         Patterns::Http(patterns) => patterns.iter().map(ToString::to_string).collect(),
-        Patterns::Endpoints(endpoints) => endpoints.iter().map(|end| end.host().text().to_owned()).collect(),
+        Patterns::Endpoints(endpoints) => endpoints.iter().map(ToString::to_string).collect(),
     }
 }
 

@@ -26,6 +26,7 @@ mod instead;
 mod schema;
 mod set;
 
+pub use address::opaque_pattern;
 pub use condition::Condition;
 pub use constraint::{Constraint, Field, Outcome, Test, Unknown};
 pub use decide::{Facts, decide, may_ever};

@@ -1,7 +1,7 @@
 //! What a clause or a limit speaks of, and the index over many of them.
 
 use crate::domain::{ActionKind, HttpTarget, Target};
-use crate::pact::address::{EndpointPattern, HttpPattern};
+use crate::pact::address::{HttpPattern, OpaquePattern};
 use crate::pact::document::Place;
 use crate::pact::index::{Index, Literal, Name};
 use crate::pact::pattern::Glob;
@@ -25,8 +25,8 @@ pub enum Patterns {
     Names(Vec<Glob>),
     /// Plain HTTP calls.
     Http(Vec<HttpPattern>),
-    /// Endpoints of connections that are not read.
-    Endpoints(Vec<EndpointPattern>),
+    /// Connections and endpoints that are not read.
+    Endpoints(Vec<OpaquePattern>),
 }
 
 /// How a pact spells the name of an action of that kind, as one text or two.
@@ -42,6 +42,18 @@ fn spelled(target: &Target) -> Option<String> {
 }
 
 impl Selector {
+    /// Whether a clause that permits what it selects speaks of the action. As [`Selector::selects`], but an endpoint
+    /// of an API that is not read has to be named by its path.
+    #[must_use]
+    pub fn permits(&self, target: &Target, naming: &Naming) -> bool {
+        match (&self.patterns, target) {
+            (Patterns::Endpoints(patterns), Target::Opaque { host, port, path }) => {
+                patterns.iter().any(|pattern| pattern.names(host, *port, path.as_deref()))
+            }
+            _ => self.selects(target, naming),
+        }
+    }
+
     /// Whether it speaks of the action, by any of its names.
     #[must_use]
     pub fn selects(&self, target: &Target, naming: &Naming) -> bool {
@@ -64,8 +76,8 @@ impl Selector {
             (Patterns::Http(patterns), Target::Http(http)) => {
                 patterns.iter().any(|pattern| pattern.matches(http))
             }
-            (Patterns::Endpoints(patterns), Target::Opaque { host, port }) => {
-                patterns.iter().any(|pattern| pattern.matches(host, *port))
+            (Patterns::Endpoints(patterns), Target::Opaque { host, port, path }) => {
+                patterns.iter().any(|pattern| pattern.concerns(host, *port, path.as_deref()))
             }
             _ => false,
         }
@@ -82,7 +94,7 @@ pub struct SelectorIndex {
     prompts: Index<Glob>,
     agents: Index<Glob>,
     http: Index<HttpPattern>,
-    endpoints: Index<EndpointPattern>,
+    endpoints: Index<OpaquePattern>,
 }
 
 impl SelectorIndex {
@@ -140,8 +152,9 @@ impl SelectorIndex {
                 &self.agents
             }
             Target::Http(http) => return self.http.look_up(http_name(http), |p| p.matches(http), found),
-            Target::Opaque { host, port } => {
-                return self.endpoints.look_up(host_name(host), |p| p.matches(host, *port), found);
+            Target::Opaque { host, port, path } => {
+                let concerns = |p: &OpaquePattern| p.concerns(host, *port, path.as_deref());
+                return self.endpoints.look_up(host_name(host), concerns, found);
             }
             Target::Tool(_) | Target::Protocol { .. } => return,
         };

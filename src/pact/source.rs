@@ -172,7 +172,10 @@ pub struct Selector {
     pub agent: Option<At<Many<String>>>,
     /// `METHOD [scheme://]host[:port]/path`; method `*` is any, scheme `https` and its port unless said.
     pub http: Option<At<Many<String>>>,
-    /// `host` or `host:port` of bytes that are not read; port 443 unless said.
+    /// `host[:port][/path]` of what is not read; port 443 unless said. Without a path it speaks of connections: tunnels,
+    /// and upgrades of plain HTTP. An endpoint of a model API, of an MCP server or of an agent that Pactgate does not
+    /// read is permitted by its path alone, as that API knows it: `api.openai.com/v1/batches`. A prohibition without a
+    /// path forbids all at that host and port.
     pub opaque: Option<At<Many<String>>>,
 }
 

@@ -1,7 +1,5 @@
 //! The pact as executed: compiled once, shared by every call.
 
-use std::collections::HashMap;
-
 use crate::domain::{Action, ActionKind, AgentId, ClauseId, Digest, PactName, Ruling, Target, TrustTier};
 use crate::pact::condition::Condition;
 use crate::pact::constraint::Constraint;
@@ -11,7 +9,7 @@ use crate::pact::index::Index;
 use crate::pact::limit::Limit;
 use crate::pact::pattern::Glob;
 use crate::pact::selector::{Selector, SelectorIndex};
-use crate::pact::tools::{Naming, ToolTable};
+use crate::pact::tools::{Forms, Naming, ToolTable};
 
 /// The behavioral contract of one or more agents, checked and ready to decide. Made by [`crate::pact::load`].
 #[derive(Debug)]
@@ -242,8 +240,8 @@ impl Pact {
 }
 
 impl Openings {
-    /// What the allow and ask clauses open, given the servers that stand behind each capability.
-    pub(crate) fn build(clauses: &[Clause], servers: &HashMap<String, Vec<String>>) -> Self {
+    /// What the allow and ask clauses open, given the servers and agents that stand behind each capability.
+    pub(crate) fn build(clauses: &[Clause], table: &[Forms]) -> Self {
         use crate::pact::index::Literal;
         use crate::pact::selector::Patterns;
 
@@ -263,11 +261,16 @@ impl Openings {
                 if clause.selector.kind == ActionKind::Agent {
                     open(glob.clone());
                 }
-                if clause.selector.kind == ActionKind::Tool {
-                    let behind = servers.iter().filter(|(capability, _)| glob.matches(capability));
-                    let exact =
-                        behind.flat_map(|(_, servers)| servers).filter_map(|s| Glob::parse(s, b'.').ok());
-                    exact.for_each(&mut open);
+                if clause.selector.kind != ActionKind::Tool {
+                    continue;
+                }
+                for row in table.iter().filter(|row| glob.matches(&row.capability)) {
+                    let open = |rows: &mut Vec<_>, name: &str, separator| {
+                        let exact = Glob::parse(name, separator).ok();
+                        rows.extend(exact.map(|glob| (Literal::of(&glob), glob, number)));
+                    };
+                    row.mcp.iter().for_each(|(server, _)| open(&mut mcp, server, b'.'));
+                    row.agents.iter().for_each(|(peer, _)| open(&mut agents, peer, b'/'));
                 }
             }
         }

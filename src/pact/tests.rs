@@ -264,6 +264,109 @@ clauses:
     assert_eq!(said(&suspended), "deny suspended []");
 }
 
+fn peer(peer: &str, skill: Option<&str>, args: &str) -> Action {
+    let target = Target::Agent { peer: peer.to_owned(), skill: skill.map(str::to_owned) };
+    action(target, &format!("{{args: {args}}}"))
+}
+
+#[test]
+fn a_skill_that_the_table_names_is_decided_as_that_capability() {
+    let pact = pact(
+        "tools: {payments.refund: {agent: billing/refund, mcp: bank/payout, function: refund, http: POST pay.example/refunds}}
+clauses:
+- {id: small, allow: {tool: payments.refund}, where: {args.amount: {max: 50}}}
+- {id: large, ask: {tool: payments.refund}, where: {args.amount: {above: 50, max: 500}}}
+- {id: peer, allow: {agent: billing}}
+- {id: bank, allow: {tool: 'bank.*'}}
+- {id: web, allow: {http: '* pay.example/**'}}
+- {id: not-to-eve, deny: {agent: billing}, where: {args.to: {eq: eve}}}",
+    );
+    let http = |args: &str| {
+        let target = HttpTarget {
+            method: "POST".to_owned(),
+            scheme: "https".to_owned(),
+            host: "pay.example".to_owned(),
+            port: 443,
+            path: "/refunds".to_owned(),
+        };
+        action(Target::Http(target), &format!("{{args: {args}}}"))
+    };
+    let function = |args: &str| {
+        action(Target::Tool(ToolRef::Function("refund".to_owned())), &format!("{{args: {args}}}"))
+    };
+    for (args, expected) in [
+        ("{amount: 40, to: ada}", "allow - [small]"),
+        ("{amount: 400, to: ada}", "ask approval-required [large]"),
+        ("{amount: 4000, to: ada}", "deny no-clause []"),
+        ("{to: ada}", "ask approval-required [large]"),
+        ("{amount: '40', to: ada}", "ask approval-required [large]"),
+    ] {
+        let forms =
+            [peer("billing", Some("refund"), args), mcp("bank", "payout", args), function(args), http(args)];
+        for form in &forms {
+            assert_eq!(said(&judge(&pact, form, TrustTier::Standard)), expected, "{} {args}", form.target);
+        }
+    }
+    // Clauses of its own kind still restrain it, and clauses for the peer speak of its other skills.
+    for (action, expected) in [
+        (peer("billing", Some("refund"), "{amount: 40, to: eve}"), "deny denied [not-to-eve]"),
+        (peer("billing", Some("status"), "{to: ada}"), "allow - [peer]"),
+        (peer("billing", None, "{amount: 4000, to: ada}"), "allow - [peer]"),
+        (peer("billing", None, "{}"), "deny denied [not-to-eve]"),
+        (peer("other", Some("refund"), "{amount: 40}"), "deny no-clause []"),
+    ] {
+        assert_eq!(said(&judge(&pact, &action, TrustTier::Standard)), expected, "{}", action.target);
+    }
+}
+
+#[test]
+fn a_clause_for_one_skill_is_not_one_for_the_peer() {
+    let pact = pact(
+        "clauses:
+- {id: one, allow: {agent: billing/status}}
+- {id: any, ask: {agent: 'desk/*'}}
+- {id: whole, allow: {agent: travel}}
+- {id: quiet, deny: {agent: travel}, where: {parts.text: {above: 0}}}",
+    );
+    for (action, expected) in [
+        (peer("billing", Some("status"), "{}"), "allow - [one]"),
+        (peer("billing", Some("refund"), "{}"), "deny no-clause []"),
+        (peer("billing", None, "{}"), "deny no-clause []"),
+        (peer("desk", Some("open"), "{}"), "ask approval-required [any]"),
+        (peer("desk", None, "{}"), "deny no-clause []"),
+        // A prohibition that cannot be evaluated holds.
+        (peer("travel", Some("book"), "{}"), "deny denied [quiet]"),
+    ] {
+        assert_eq!(said(&judge(&pact, &action, TrustTier::Standard)), expected, "{}", action.target);
+    }
+    let target = Target::Agent { peer: "travel".to_owned(), skill: None };
+    let silent = action(target, "{args: {}, parts: {text: 0, data: 1, raw: 0, url: 0}}");
+    assert_eq!(said(&judge(&pact, &silent, TrustTier::Standard)), "allow - [whole]");
+}
+
+#[test]
+fn what_another_agent_needs_is_open_where_something_of_it_is() {
+    let pact = pact(
+        "tools: {payments.refund: {agent: bank/refund}}
+clauses:
+- {id: skill, allow: {agent: billing/status}}
+- {id: whole, ask: {agent: travel}}
+- {id: mapped, allow: {tool: payments.refund}}
+- {id: never, deny: {agent: eve}}",
+    );
+    for (of, expected) in [
+        ("billing", "allow - [skill]"),
+        ("travel", "allow - [whole]"),
+        ("bank", "allow - [mapped]"),
+        ("eve", "deny no-clause []"),
+        ("other", "deny no-clause []"),
+    ] {
+        let (family, method) = (Family::Agent, "GetTask".to_owned());
+        let task = action(Target::Protocol { family, of: of.to_owned(), method }, "{}");
+        assert_eq!(said(&judge(&pact, &task, TrustTier::Standard)), expected, "{of}");
+    }
+}
+
 #[test]
 fn what_is_not_read_is_denied_unless_a_clause_names_it() {
     let pact = pact(
@@ -273,14 +376,12 @@ fn what_is_not_read_is_denied_unless_a_clause_names_it() {
 - {id: prompt, allow: {prompt: 'files/*'}, where: {args.topic: {length_max: 10}}}
 - {id: peer, ask: {agent: billing}}",
     );
-    let opaque = |host: &str, port| action(Target::Opaque { host: host.to_owned(), port }, "{}");
+    let opaque = |host: &str, port| action(Target::Opaque { host: host.to_owned(), port, path: None }, "{}");
     let resource =
         |uri: &str| action(Target::Resource { server: upstream("files"), uri: uri.to_owned() }, "{}");
     let prompt =
         |fields| action(Target::Prompt { server: upstream("files"), name: "sum".to_owned() }, fields);
-    let peer = |skill: Option<&str>| {
-        action(Target::Agent { peer: "billing".to_owned(), skill: skill.map(str::to_owned) }, "{}")
-    };
+    let peer = |skill: Option<&str>| peer("billing", skill, "{}");
     for (action, expected) in [
         (opaque("pinned.example", 443), "allow - [pinned]"),
         (opaque("pinned.example", 8443), "deny opaque []"),
@@ -294,6 +395,76 @@ fn what_is_not_read_is_denied_unless_a_clause_names_it() {
     ] {
         assert_eq!(said(&judge(&pact, &action, TrustTier::Standard)), expected, "{}", action.target);
     }
+}
+
+#[test]
+fn an_endpoint_that_is_not_read_is_permitted_by_its_path_alone() {
+    let unread = |path: Option<&str>| {
+        let path = path.map(str::to_owned);
+        action(Target::Opaque { host: "api.openai.com".to_owned(), port: 443, path }, "{}")
+    };
+    let (batches, files) = (unread(Some("/v1/batches")), unread(Some("/v1/files")));
+    let tunnel = unread(None);
+    let whole = "{id: whole, allow: {opaque: '**:*'}}";
+    let one = "{id: one, allow: {opaque: api.openai.com/v1/batches}}";
+    let below = "{id: below, allow: {opaque: 'api.openai.com/v1/**'}}";
+    let asked = "{id: asked, ask: {opaque: api.openai.com}}";
+    let late = "{id: late, allow: {opaque: api.openai.com/v1/batches}, tier: trusted}";
+    let never = "{id: never, deny: {opaque: api.openai.com}, when: action.port == 443}";
+    let not_one = "{id: not-one, deny: {opaque: api.openai.com/v1/batches}, when: action.path != ''}";
+    for (clauses, action, expected) in [
+        (&[whole][..], &batches, "deny opaque []"),
+        (&[whole], &tunnel, "allow - [whole]"),
+        (&[one], &batches, "allow - [one]"),
+        (&[one], &files, "deny opaque []"),
+        (&[one], &tunnel, "deny opaque []"),
+        (&[whole, one], &batches, "allow - [one]"),
+        (&[below], &files, "allow - [below]"),
+        // A question about the host permits nothing at it, and holds for what is permitted.
+        (&[asked], &batches, "deny opaque []"),
+        (&[asked], &tunnel, "ask approval-required [asked]"),
+        (&[asked, one], &batches, "ask approval-required [asked]"),
+        (&[asked, one], &files, "deny opaque []"),
+        (&[asked, late], &batches, "deny tier-too-low [late]"),
+        // A prohibition of the host holds for all of it, and one of an endpoint for what may carry it.
+        (&[below, never], &files, "deny denied [never]"),
+        (&[below, not_one], &batches, "deny denied [not-one]"),
+        (&[below, not_one], &files, "allow - [below]"),
+        (&[whole, not_one], &tunnel, "deny denied [not-one]"),
+    ] {
+        let rows: Vec<_> = clauses.iter().map(|clause| format!("- {clause}")).collect();
+        let pact = pact(&format!("clauses:\n{}", rows.join("\n")));
+        assert_eq!(
+            said(&judge(&pact, action, TrustTier::Standard)),
+            expected,
+            "{clauses:?} {}",
+            action.target
+        );
+        let agent = AgentId::new("refunds-eu").unwrap();
+        let at = Timestamp::parse_rfc3339(WEDNESDAY).unwrap();
+        let facts = Facts { agent: &agent, tier: TrustTier::Standard, at };
+        let explained = explain(&pact, action, &facts);
+        let matching = |c: &&ClauseExplanation| c.matches && Some(c.ruling) == Some(explained.verdict.ruling);
+        let matching: Vec<_> = explained.clauses.iter().filter(matching).map(|c| c.id.clone()).collect();
+        if explained.verdict.reason != Some(Reason::TierTooLow) {
+            assert_eq!(matching, explained.verdict.clauses, "{clauses:?} {explained}");
+        }
+    }
+}
+
+#[test]
+fn a_limit_on_a_host_counts_its_endpoints_too() {
+    let pact = pact(
+        "clauses:
+- {id: one, allow: {opaque: a.example/v1/batches}}
+limits:
+- {id: host, on: {opaque: a.example}, rate: {standard: 1/min}}
+- {id: other, on: {opaque: a.example/v1/files}, rate: {standard: 1/min}}",
+    );
+    let path = Some("/v1/batches".to_owned());
+    let batches = action(Target::Opaque { host: "a.example".to_owned(), port: 443, path }, "{}");
+    let found: Vec<_> = pact.limits_on(&batches).map(|limit| limit.id.to_string()).collect();
+    assert_eq!(found, ["host"]);
 }
 
 #[test]

@@ -122,7 +122,7 @@ async fn pass_closed(
     tunnel: Tunnel,
 ) -> Result<(), Answer> {
     let action = Action {
-        target: Target::Opaque { host: host.to_owned(), port },
+        target: Target::Opaque { host: host.to_owned(), port, path: None },
         fields: Json::Object(Vec::new()),
         dialect: Dialect::Opaque,
     };

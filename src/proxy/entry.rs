@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{HeaderValue, Method, StatusCode, Version, header};
+use http::{HeaderValue, Method, StatusCode, Uri, Version, header};
 
-use crate::classify::{self, Reply};
+use crate::classify::{self, Expected, Reply};
 use crate::domain::{AgentId, Dialect, Reason};
 use crate::enforce::{Attempted, Caller};
 use crate::evidence::{Proof, Traceparent};
@@ -121,7 +121,25 @@ impl Entry {
         caller: &Caller,
         head: &Parts,
     ) -> Result<Origin, Answer> {
-        self.find(routes, head).map_err(|wrong| self.misaddressed(proxy, caller, head, wrong))
+        let found = few_fields(head, proxy.bounds.fields_max).and_then(|()| self.find(routes, head));
+        found.map_err(|wrong| self.misaddressed(proxy, caller, head, wrong))
+    }
+
+    /// Has the addresses in an answer lead back to where the caller came in, as the caller named it. Where every way
+    /// of the caller leads through the sidecar, they are judged when they are followed.
+    pub(super) fn keep_inside(
+        &self,
+        expected: Expected,
+        routes: &Routes,
+        uri: &Uri,
+        host: Option<&HeaderValue>,
+    ) -> Expected {
+        if !matches!(self.way, Way::Reverse) || !expected.names_addresses() {
+            return expected;
+        }
+        let host = host.and_then(|host| host.to_str().ok());
+        let here = uri.authority().map(|authority| authority.as_str()).or(host);
+        expected.through(here.map(|here| routes.doors(&format!("http://{here}"))).unwrap_or_default())
     }
 
     /// Where a CONNECT request wants a tunnel to.
@@ -134,13 +152,16 @@ impl Entry {
         caller: &Caller,
         head: &Parts,
     ) -> Result<(String, u16), Answer> {
-        tunnel_end(head).map_err(|wrong| self.misaddressed(proxy, caller, head, wrong))
+        let found = few_fields(head, proxy.bounds.fields_max).and_then(|()| tunnel_end(head));
+        found.map_err(|wrong| self.misaddressed(proxy, caller, head, wrong))
     }
 
     /// Records that a connection ended with something that was no request. The HTTP server has answered it.
     pub(super) fn ended(&self, proxy: &Proxy, how: Ended) {
         let (name, detail) = match how {
-            Ended::Malformed => ("malformed HTTP", "what came is not HTTP, or its head is too large"),
+            Ended::Malformed => {
+                ("malformed HTTP", "what came is not HTTP, breaks its rules, or its head is too large")
+            }
             Ended::SlowHead => ("unfinished HTTP", "the head of a request did not end in time"),
             Ended::Done | Ended::Idle | Ended::Broken => return,
         };
@@ -250,6 +271,15 @@ fn intercepted(
     }
     agree(head, host, port, default)?;
     Ok(routes.by_authority(scheme, host, port, path(head), head.uri.query()))
+}
+
+/// Under HTTP/1.1 the server itself refuses more; HTTP/2 counts bytes alone.
+fn few_fields(head: &Parts, most: usize) -> Result<(), Misaddressed> {
+    if head.headers.len() <= most {
+        return Ok(());
+    }
+    let detail = format!("the head has more than {most} fields");
+    Err(Misaddressed::unreadable(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail))
 }
 
 fn path(head: &Parts) -> &str {

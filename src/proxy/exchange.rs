@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{Request, Response};
+use http::{Request, Response, header};
 use hyper::body::Incoming;
 
 use http_body::Body as _;
@@ -74,6 +74,7 @@ async fn attempt(
     let caller = entry.identify(proxy, &routes, &mut head)?;
     let origin = entry.origin(proxy, &routes, &caller, &head)?;
     let peer = routes.peer(&origin);
+    let host = head.headers.get(header::HOST).cloned();
 
     // 2. View the request as plain data.
     headers::strip_request(&mut head.headers);
@@ -99,7 +100,7 @@ async fn attempt(
     }
     let batch = call.batch;
     let sent_bytes = whole.len() as u64;
-    let expected = call.expected.clone();
+    let expected = entry.keep_inside(call.expected.clone(), &routes, &head.uri, host.as_ref());
 
     // What the agent may never call is not offered to its model.
     let sifted = proxy.enforcer.sift(&caller, &call.offers);
@@ -135,7 +136,7 @@ fn refuse_unreadable(proxy: &Proxy, caller: &Caller, origin: &Origin, what: Unre
     let detail = format!("{} ({})", what.detail, what.problem.name());
     let refusal = Refusal {
         status: Some(what.problem.status()),
-        code: Some(what.problem.json_rpc_code().into()),
+        code: Some(what.problem.json_rpc_code(origin.dialect()).into()),
         ..proxy.enforcer.refuse(&attempted, Reason::Unreadable, detail)
     };
     Answer::refused(what.reply, refusal)

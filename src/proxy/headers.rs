@@ -15,12 +15,16 @@ const HOP_BY_HOP: [HeaderName; 8] = [
 ];
 
 /// Headers in which agents carry a credential to an upstream. Replaced where the sidecar holds one.
-pub(super) const CREDENTIALS: [HeaderName; 4] = [
+pub(super) const CREDENTIALS: [HeaderName; 5] = [
     header::AUTHORIZATION,
     HeaderName::from_static("x-api-key"),
     HeaderName::from_static("api-key"),
     HeaderName::from_static("x-goog-api-key"),
+    HeaderName::from_static("x-amz-security-token"),
 ];
+
+/// Parameters of the query in which agents carry one to Google.
+pub(super) const CREDENTIAL_PARAMETERS: [&str; 3] = ["key", "access_token", "oauth_token"];
 
 /// The header of the agent's own token towards the sidecar, for listeners where `Authorization` belongs to the
 /// upstream.

@@ -67,6 +67,8 @@ impl Mode {
 pub struct Bounds {
     /// How much of a request is read.
     pub classify: classify::Bounds,
+    /// The most fields in a request's head.
+    pub fields_max: usize,
     /// The longest silence inside a request's body.
     pub body_idle: Duration,
     /// The longest time for a request's body that is read whole.

@@ -6,7 +6,7 @@ use http::{Response, StatusCode};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::classify::{McpExchange, Reply, Speech};
+use crate::classify::{self, McpExchange, Reply, Speech};
 use crate::domain::{DecisionId, Reason};
 use crate::enforce::{Refusal, Refused};
 use crate::net::Body;
@@ -72,9 +72,10 @@ pub(super) fn cut_stream(speech: &Speech, failure: &Failure) -> Option<Bytes> {
             (Some("error"), error)
         }
         Speech::Anthropic => (Some("error"), anthropic(&answer)),
-        Speech::Gemini => (None, google(&answer)),
+        Speech::Gemini(_) => (None, google(&answer)),
+        Speech::Bedrock(_) => return Some(classify::cut_converse(&answer.message)),
         Speech::Mcp(exchange) => return cut_messages(exchange, &answer),
-        Speech::Bedrock | Speech::Unread => return None,
+        Speech::AgentCard(_) | Speech::Unread => return None,
     };
     Some(match name {
         Some(name) => format!("event: {name}\ndata: {body}\n\n").into(),
@@ -144,6 +145,7 @@ fn render_one(reply: &Reply, answer: &Answer) -> Response<Body> {
         Reply::OpenAi => respond(answer, answer.status, JSON, &openai(answer)),
         Reply::Anthropic => respond(answer, answer.status, JSON, &anthropic(answer)),
         Reply::Google => respond(answer, answer.status, JSON, &google(answer)),
+        Reply::A2aRest => respond(answer, answer.status, JSON, &a2a_rest(answer)),
         Reply::Aws => aws(answer),
         Reply::McpTool { .. } => respond(answer, tool_status(answer), JSON, &json_rpc(reply, answer)),
         Reply::JsonRpc { .. } => respond(answer, json_rpc_status(answer), JSON, &json_rpc(reply, answer)),
@@ -236,7 +238,7 @@ fn anthropic(answer: &Answer) -> Value {
     })
 }
 
-/// `google.rpc.Status` (<https://google.aip.dev/193>), which Gemini and A2A over REST use.
+/// `google.rpc.Status` (<https://google.aip.dev/193>).
 fn google(answer: &Answer) -> Value {
     let status = match answer.status {
         429 => "RESOURCE_EXHAUSTED",
@@ -258,6 +260,32 @@ fn google(answer: &Answer) -> Value {
             "metadata": {"decision": answer.decision.as_str()},
         }],
     }})
+}
+
+/// A2A over REST: of 1.0 in `error`, and beside it of 0.3. Its clients show the message where they know the reason, and
+/// this is the one they know for what is not done here; that it is a matter of permission, the status tells.
+fn a2a_rest(answer: &Answer) -> Value {
+    let (reason, kind) = match answer.status {
+        400 | 413 | 415 => ("INVALID_REQUEST", "InvalidRequestError"),
+        500.. => ("INTERNAL_ERROR", "InternalError"),
+        _ => ("UNSUPPORTED_OPERATION", "UnsupportedOperationError"),
+    };
+    let mut body = google(answer);
+    // Clients look at the first reason alone.
+    if let Some(Value::Array(details)) = body.pointer_mut("/error/details") {
+        let known = json!({
+            "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+            "reason": reason,
+            "domain": "a2a-protocol.org",
+            "metadata": {"decision": answer.decision.as_str()},
+        });
+        details.insert(0, known);
+    }
+    if let Value::Object(members) = &mut body {
+        members.insert("type".to_owned(), json!(kind));
+        members.insert("message".to_owned(), json!(answer.message));
+    }
+    body
 }
 
 /// <https://docs.aws.amazon.com/bedrock/latest/APIReference/CommonErrors.html>: the type stands in a header.

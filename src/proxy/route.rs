@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::header::{HeaderName, HeaderValue};
 
-use crate::classify::{self, Peer};
+use crate::classify::{self, Door, Peer};
 use crate::domain::{Dialect, UpstreamName};
 use crate::net::{HttpClient, Reach};
 
@@ -57,8 +57,13 @@ impl Elsewhere {
     /// Undeclared places behind this client.
     #[must_use]
     pub fn new(client: HttpClient, idle_timeout: Duration) -> Self {
-        let peer =
-            Peer { name: None, dialect: Dialect::Http, provider: String::new(), mcp_versions: Vec::new() };
+        let peer = Peer {
+            name: None,
+            dialect: Dialect::Http,
+            provider: String::new(),
+            mcp_versions: Vec::new(),
+            betas: Vec::new(),
+        };
         Self { client, idle_timeout, peer }
     }
 }
@@ -146,6 +151,19 @@ impl Routes {
         Self { by_name, by_authority, elsewhere }
     }
 
+    /// The ways to other agents through a reverse listener at that URL.
+    pub(super) fn doors(&self, here: &str) -> Vec<Door> {
+        let agents = self.by_name.values().filter(|upstream| upstream.peer.dialect == Dialect::A2a);
+        let door = |upstream: &Arc<Upstream>| Door {
+            scheme: upstream.scheme.clone(),
+            host: upstream.host.clone(),
+            port: upstream.port,
+            prefix: upstream.prefix.clone(),
+            url: format!("{here}/{}", upstream.name),
+        };
+        agents.map(door).collect()
+    }
+
     /// The upstream of that name.
     pub(super) fn named(&self, name: &UpstreamName) -> Option<&Upstream> {
         self.by_name.get(name).map(Arc::as_ref)
@@ -172,7 +190,7 @@ impl Routes {
         let rest = path.strip_prefix('/')?;
         let (name, rest) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let named = self.by_name.get(name)?;
-        let Ok(normal) = classify::normalize_path(if rest.is_empty() { "/" } else { rest }) else {
+        let Ok(normal) = classify::judged_path(&named.peer, rest) else {
             // Refused when it is read.
             return Some(Origin { path: rest.to_owned(), ..Origin::at(named, rest, query) });
         };
@@ -205,7 +223,12 @@ impl Routes {
             .filter(|upstream| upstream.scheme == scheme)
             .find_map(|upstream| Some((upstream, below_prefix(&normal, &upstream.prefix)?)));
         match found {
-            Some((upstream, inside)) => Origin::at(upstream, inside, query),
+            Some((upstream, inside)) => {
+                // AWS signs the path as it is written; what may be judged of it is taken from that.
+                let is_signed_so = upstream.peer.dialect == Dialect::Bedrock;
+                let received = below_prefix(path, &upstream.prefix).filter(|_| is_signed_so);
+                Origin::at(upstream, received.unwrap_or(inside), query)
+            }
             None => Origin {
                 scheme: scheme.to_owned(),
                 host: host.to_owned(),

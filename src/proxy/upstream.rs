@@ -5,15 +5,16 @@ use http::header::{self, HeaderValue};
 use http::request::Parts;
 use http::{Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
+use percent_encoding::percent_decode_str;
 
-use crate::classify::{Call, Part, Reply};
+use crate::classify::{self, Call, Part, Reply};
 use crate::domain::{Dialect, Reason};
 use crate::enforce::{Outbound, Permit, Settlement};
 use crate::evidence::{Outcome, UpstreamFailure};
 use crate::net::{Body, ClientError, Failure as NetFailure};
 use crate::proxy::Proxy;
 use crate::proxy::exchange::Answer;
-use crate::proxy::headers::CREDENTIALS;
+use crate::proxy::headers::{CREDENTIAL_PARAMETERS, CREDENTIALS};
 use crate::proxy::refusal_response::Failure;
 use crate::proxy::route::{Origin, Routes};
 
@@ -38,7 +39,12 @@ pub(super) fn compose(
         headers.remove(header::CONTENT_LENGTH);
         headers.remove(header::TRAILER);
     }
-    if !matches!(origin.dialect(), Dialect::Http | Dialect::Opaque) {
+    let is_signed = |name: &str| {
+        let signed = classify::signed_headers(&headers).filter(|_| origin.dialect() == Dialect::Bedrock);
+        signed.is_some_and(|signed| signed.iter().any(|signed| signed == name))
+    };
+    let is_read = !matches!(origin.dialect(), Dialect::Http | Dialect::Opaque);
+    if is_read && !is_signed(header::ACCEPT_ENCODING.as_str()) {
         // The tap reads these answers as they stream, and whole.
         headers.remove(header::RANGE);
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
@@ -83,6 +89,10 @@ pub(super) async fn send(
             request.headers_mut().remove(carrier);
         }
         request.headers_mut().insert(name.clone(), value.clone());
+        if declared.is_some_and(|upstream| upstream.peer.dialect == Dialect::Gemini) {
+            let uri = without_credentials(request.uri());
+            *request.uri_mut() = uri;
+        }
     }
     let offers_switch = request.headers().contains_key(header::UPGRADE);
     permit.departed();
@@ -94,6 +104,25 @@ pub(super) async fn send(
         return Err(unanswered(permit, NetFailure::BadAnswer, batch));
     }
     Ok((permit, response))
+}
+
+/// The URI without the query parameters in which Google's clients carry a credential, however they are escaped.
+fn without_credentials(uri: &Uri) -> Uri {
+    let Some(query) = uri.query() else { return uri.clone() };
+    let is_kept = |pair: &&str| {
+        let name = pair.split('=').next().unwrap_or_default();
+        let name = percent_decode_str(name).decode_utf8_lossy();
+        !CREDENTIAL_PARAMETERS.contains(&name.trim_start_matches('$'))
+    };
+    let kept: Vec<&str> = query.split('&').filter(is_kept).collect();
+    let path = uri.path();
+    let path_and_query =
+        if kept.is_empty() { path.to_owned() } else { [path, "?", &kept.join("&")].concat() };
+    let mut parts = uri.clone().into_parts();
+    // Of what was a URI, what is left is one; the root of nowhere goes nowhere.
+    let Ok(path_and_query) = path_and_query.parse() else { return Uri::from_static("/") };
+    parts.path_and_query = Some(path_and_query);
+    Uri::from_parts(parts).unwrap_or_else(|_| Uri::from_static("/"))
 }
 
 /// A permit whose call waits for an answer. Dropped when nobody waits any more.

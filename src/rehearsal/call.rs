@@ -1,6 +1,6 @@
 //! A call as people write it: `{tool: payments.refund, args: {amount: 80}}`.
 
-use crate::classify::{http_target, normalize_host};
+use crate::classify::{http_target, normalize_host, normalize_path};
 use crate::domain::{Action, ActionKind, Dialect, HttpTarget, Json, Target, ToolRef, UpstreamName};
 use crate::pact::diagnostics::{Diagnostic, File};
 use crate::pact::document::{Node, Value};
@@ -85,11 +85,20 @@ fn target(form: &str, name: &str) -> Result<Target, Wrong> {
             None => Target::Agent { peer: name.to_owned(), skill: None },
         },
         "http" => Target::Http(http(name)?),
-        _ => {
-            let (host, port) = endpoint(name, 443)?;
-            Target::Opaque { host, port }
-        }
+        _ => opaque(name)?,
     })
+}
+
+/// A connection to `host[:port]`, or what is called at an endpoint of it that is not read.
+fn opaque(text: &str) -> Result<Target, Wrong> {
+    let (authority, path) = match text.find('/').and_then(|at| text.split_at_checked(at)) {
+        Some((authority, path)) => (authority, Some(path)),
+        None => (text, None),
+    };
+    let (host, port) = endpoint(authority, 443)?;
+    let example = || "write `host`, `host:port` or `host/v1/batches`".to_owned();
+    let path = path.map(normalize_path).transpose().map_err(|error| (error.to_string(), example()))?;
+    Ok(Target::Opaque { host, port, path })
 }
 
 fn http(text: &str) -> Result<HttpTarget, Wrong> {
@@ -169,7 +178,9 @@ mod tests {
             ),
             ("{resource: 'docs/file:///a'}", Ok("resource docs/file:///a {}")),
             ("{opaque: a.example}", Ok("opaque a.example:443 {}")),
-            ("{opaque: '[2001:db8::1]:8443'}", Ok("opaque 2001:db8::1:8443 {}")),
+            ("{opaque: '[2001:db8::1]:8443'}", Ok("opaque [2001:db8::1]:8443 {}")),
+            ("{opaque: api.openai.com/v1/./batches}", Ok("opaque api.openai.com:443/v1/batches {}")),
+            ("{opaque: 'https://a.example/x'}", Err("`` is no port")),
             ("{agent: billing/refund}", Ok("agent billing/refund {}")),
             ("{tol: a.b}", Err("the call does not say what is called")),
             ("{tool: a, model: b/c}", Err("a call calls one thing")),

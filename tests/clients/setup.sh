@@ -30,4 +30,5 @@ need npm npm
 need curl curl
 python_clients .venv requirements.txt
 python_clients .venv-before requirements-before.txt
+python_clients .venv-a2a requirements-a2a.txt
 node_clients

@@ -55,7 +55,7 @@ fn render(plan: BodyPlan, read: &Result<Call, Unreadable>) -> Value {
     }
 }
 
-/// What a request offers to a model, and where: `tool refund at tools.0`.
+/// What a request offers to a model, and where: `tool refund at tools.0`; and what it says of it, where it does.
 fn render_offer(offer: &Offer) -> Value {
     let steps = |path: &JsonPath| {
         let step = |step: &PathStep| match step {
@@ -66,7 +66,11 @@ fn render_offer(offer: &Offer) -> Value {
     };
     let at = offer.at.as_ref().map_or_else(|| "nowhere".to_owned(), steps);
     let target = &offer.action.target;
-    json!(format!("{} {target} at {at}", target.kind().name()))
+    let said = match offer.action.fields.canonical() {
+        nothing if nothing == "{}" => String::new(),
+        fields => format!(" {fields}"),
+    };
+    json!(format!("{} {target} at {at}{said}", target.kind().name()))
 }
 
 fn render_expected(expected: &Expected) -> Value {
@@ -111,6 +115,7 @@ fn render_reply(reply: &Reply) -> Value {
         Reply::OpenAi => json!("openai"),
         Reply::Anthropic => json!("anthropic"),
         Reply::Google => json!("google"),
+        Reply::A2aRest => json!("a2a_rest"),
         Reply::Aws => json!("aws"),
         Reply::McpTool { id } => json!({"mcp_tool": id.get()}),
         Reply::JsonRpc { id } => json!({"json_rpc": id.get()}),

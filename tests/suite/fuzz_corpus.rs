@@ -11,6 +11,7 @@ use pactgate::domain::Dialect;
 
 use crate::classify_corpus::cases;
 use crate::request::Case;
+use crate::{files, messages, whole_answers};
 
 /// Changed copies of one request: of a short one, and of one that is slow to read.
 const COPIES: usize = 200;
@@ -97,17 +98,29 @@ fn replay(target: &str, input: &[u8]) {
         "classify_openai" => Dialect::OpenAi,
         "classify_anthropic" => Dialect::Anthropic,
         "classify_mcp" => Dialect::Mcp,
+        "classify_a2a" => Dialect::A2a,
         "classify_http" => Dialect::Http,
         "strict_json" => {
             let _ = read_json(input, &Bounds::default());
             return;
         }
         "usage_tap" => {
-            for speech in [Speech::Chat, Speech::Responses, Speech::Anthropic, Speech::Gemini] {
+            for speech in
+                [Speech::Chat, Speech::Responses, Speech::Anthropic, Speech::Gemini("google".to_owned())]
+            {
                 released(speech, input, 3);
             }
             return;
         }
+        "answer_whole" => return whole_answers::whole(input),
+        "evidence_read" => return messages::record(input),
+        "wire_events" => return messages::batch(input),
+        "wire_feed" => return messages::feed(input),
+        "wire_messages" => return messages::message(input),
+        "pact_load" => return files::pact(input),
+        "pact_tests" => return files::pact_tests(tempfile::tempdir().unwrap().path(), input),
+        "config" => return files::config(tempfile::tempdir().unwrap().path(), input),
+        "spool_recovery" => return files::spool(tempfile::tempdir().unwrap().path(), input),
         other => panic!("no fuzz target is called `{other}`"),
     };
     if let Some(case) = Case::read(dialect, input) {
@@ -117,7 +130,7 @@ fn replay(target: &str, input: &[u8]) {
 
 /// Reads bytes as a streamed answer in chunks of that size, every call released; what the agent gets of it.
 fn released(speech: Speech, input: &[u8], size: usize) -> Vec<u8> {
-    let expected = Expected { speech, streamed: true, model: None };
+    let expected = Expected { speech, streamed: true, ..Expected::unread() };
     let bounds = Bounds::default();
     let Ok(AnswerForm::Stream(mut reader)) = expected.form(200, Some("text/event-stream"), &bounds) else {
         panic!("a stream is read as one");

@@ -9,10 +9,10 @@
 
 /// Health, metrics and inspection, over real sockets.
 mod admin;
-/// What a model answers: text flows, and what it asks for is judged before the agent sees it.
-mod answers;
 /// A public corpus of agents' tool calls with injected ones mixed in.
 mod agentdojo;
+/// What a model answers: text flows, and what it asks for is judged before the agent sees it.
+mod answers;
 /// What an attacker tries, and what comes of it: the right refusal, a record, silence upstream.
 mod attacks;
 /// Requests as they stand on the wire, and what they are read as.
@@ -24,10 +24,18 @@ mod clients;
 mod collector;
 /// Records on their way to the collector, and its word on the way back.
 mod delivery;
+/// One action, every form it can take, one answer.
+mod differential;
+/// What must hold of reading files, shared with the fuzz targets.
+#[path = "../fuzz/src/files.rs"]
+mod files;
 /// Inputs saved from fuzz runs, and the corpus cut short and changed, through every parser.
 mod fuzz_corpus;
 /// TLS towards agents: leaves that every client accepts, and names that must agree.
 mod interception;
+/// What must hold of reading records and messages, shared with the fuzz targets.
+#[path = "../fuzz/src/messages.rs"]
+mod messages;
 /// Sockets: what is dialed, served, bounded and drained.
 mod net;
 /// The built program as it runs at night.
@@ -51,3 +59,6 @@ mod supply;
 mod support;
 /// Properties of the source tree itself: floors, purity, file headers.
 mod tidy;
+/// What must hold of reading answers that are no stream, shared with the fuzz targets.
+#[path = "../fuzz/src/whole_answers.rs"]
+mod whole_answers;

@@ -18,6 +18,8 @@ use pactgate::net::{
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::support::frames::{self, Frames};
+
 /// Far longer than anything takes, so that a test that hangs fails instead.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// A bound short enough to be met in a test.
@@ -309,4 +311,37 @@ async fn a_drain_cuts_what_does_not_end() {
     }
     assert!(matches!(world.drain.finish(SHORT).await, Drained::Cut { tasks } if tasks > 0));
     assert_eq!(tokio::time::timeout(PATIENCE, stuck).await.unwrap().unwrap(), "");
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_takes_is_dropped_alone() {
+    let world = world(ServeSettings { untaken: SHORT, ..ServeSettings::default() }, ROOMY, 16);
+    let stream = TcpStream::connect(world.address).await.unwrap();
+    // No window for what is sent, until the client opens one.
+    let mut frames = Frames::greet(Box::pin(stream), &[(frames::INITIAL_WINDOW, 0)]).await;
+    let ask = |stream: u32| {
+        let address = world.address.to_string();
+        let head = [(":method", "POST"), (":scheme", "http"), (":authority", &*address), (":path", "/echo")];
+        let mut asked = frames::frame(frames::HEADERS, frames::END_HEADERS, stream, &frames::block(&head));
+        asked.extend(frames::frame(frames::DATA, frames::END_STREAM, stream, b"hello"));
+        asked
+    };
+    frames.send(&ask(1)).await;
+    let cut = frames.find(|frame| frame.kind == frames::RST_STREAM).await.expect("it is reset");
+    assert_eq!((cut.stream, cut.code()), (1, frames::CANCEL));
+
+    frames.send(&ask(3)).await;
+    frames.find(|frame| (frame.kind, frame.stream) == (frames::HEADERS, 3)).await.expect("a head");
+    frames.send(&frames::frame(frames::WINDOW_UPDATE, 0, 3, &5_u32.to_be_bytes())).await;
+    let data = frames.find(|frame| frame.kind == frames::DATA && !frame.payload.is_empty()).await;
+    assert_eq!(data.map(|frame| (frame.stream, frame.payload)), Some((3, b"hello".to_vec())));
+
+    // An answer that has not come yet is nobody's fault.
+    let never = [(":method", "GET"), (":scheme", "http"), (":authority", "x"), (":path", "/never")];
+    let never = frames::block(&never);
+    frames.send(&frames::frame(frames::HEADERS, frames::END_STREAM | frames::END_HEADERS, 5, &never)).await;
+    tokio::time::sleep(SHORT * 4).await;
+    frames.send(&frames::frame(frames::PING, 0, 0, b"anybody?")).await;
+    let next = frames.find(|frame| matches!(frame.kind, frames::PING | frames::RST_STREAM)).await;
+    assert_eq!(next.map(|frame| frame.kind), Some(frames::PING));
 }

@@ -4,9 +4,10 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 use std::borrow::Cow;
 
 use http::Method;
+use icu_normalizer::ComposingNormalizerBorrowed;
 use percent_encoding::percent_decode_str;
 
-use crate::domain::HttpTarget;
+use crate::domain::{HttpTarget, check_text};
 
 /// Bytes of a host name (RFC 1035, section 2.3.4).
 const HOST_BYTES_MAX: usize = 253;
@@ -24,6 +25,9 @@ pub enum AddressError {
     /// Something that some programs read as an IPv4 address: `127.1`, `0x7f000001`.
     #[error("the host is a number that is not an address in plain form; write it as `192.0.2.1`")]
     HostNumber,
+    /// An IPv4 address written as an IPv6 one.
+    #[error("the host is an IPv4 address inside an IPv6 one; write the IPv4 address")]
+    HostMapped,
     /// Longer than 8 KiB.
     #[error("the path is longer than 8 KiB")]
     PathLength,
@@ -39,6 +43,9 @@ pub enum AddressError {
     /// An encoded slash, or an escape of an escape: a program that decodes late or twice sees another path.
     #[error("the path hides a slash or an escape behind an escape; write it out")]
     HiddenSeparator,
+    /// Full-width forms and the like, which some programs fold into plain characters.
+    #[error("the path has a character that some programs take for a dot, a slash or an escape; leave it out")]
+    Compatibility,
     /// Escapes that do not add up to UTF-8.
     #[error("the escapes in the path are not UTF-8")]
     PathText,
@@ -63,13 +70,18 @@ pub enum AddressError {
     /// A query of too many parameters.
     #[error("the query has more parameters than are read")]
     QueryLength,
+    /// Two parameters whose names differ in case alone, or a bare `;`: programs pair names and values differently.
+    #[error(
+        "the query has a bare `;`, or two names that differ in case alone; programs read either in two ways"
+    )]
+    QueryNames,
     /// A URI that says in an uncommon form what it could say plainly.
-    #[error("the uri has dot segments, empty segments, hidden separators or no scheme; write it plainly")]
+    #[error("the uri has dot segments, empty segments, hidden characters or no scheme; write it plainly")]
     Uri,
 }
 
 /// The one spelling of a host: lower-case A-labels without the root's dot (UTS #46, as browsers apply it), a dotted
-/// IPv4 address, or an IPv6 address (RFC 5952) without brackets.
+/// IPv4 address, or an IPv6 address (RFC 5952) without brackets. No IPv4 address has a second spelling as an IPv6 one.
 ///
 /// # Errors
 ///
@@ -80,7 +92,11 @@ pub fn normalize_host(host: &str) -> Result<String, AddressError> {
             Some(rest) => rest.strip_suffix(']').ok_or(AddressError::Host)?,
             None => host,
         };
-        return inner.parse::<Ipv6Addr>().map(|ip| ip.to_string()).map_err(|_| AddressError::Host);
+        let address = inner.parse::<Ipv6Addr>().map_err(|_| AddressError::Host)?;
+        return match address.to_ipv4_mapped() {
+            Some(_) => Err(AddressError::HostMapped),
+            None => Ok(address.to_string()),
+        };
     }
     if host.len() > HOST_BYTES_MAX * 4 {
         return Err(AddressError::Host);
@@ -160,6 +176,9 @@ fn normalize_segment(raw: &str) -> Result<Cow<'_, str>, AddressError> {
     if text.contains('/') || has_escape(text) {
         return Err(AddressError::HiddenSeparator);
     }
+    if folded(text).is_some_and(|folded| is_structural(&folded)) {
+        return Err(AddressError::Compatibility);
+    }
     let mut out = String::with_capacity(raw.len());
     for byte in decoded {
         match byte {
@@ -180,6 +199,18 @@ pub(super) fn check_escapes(text: &str) -> Result<(), AddressError> {
 
 fn has_escape(text: &str) -> bool {
     after_percent(text).any(starts_with_hex)
+}
+
+/// The text as a program reads it that folds compatibility characters into plain ones (Unicode normal form KC);
+/// `None` where that changes nothing.
+fn folded(text: &str) -> Option<Cow<'_, str>> {
+    let fold = ComposingNormalizerBorrowed::new_nfkc();
+    (!text.is_ascii() && !fold.is_normalized(text)).then(|| fold.normalize(text))
+}
+
+/// Whether a segment is no plain segment: it is a step, or has what ends one, or an escape.
+fn is_structural(segment: &str) -> bool {
+    matches!(segment, "." | "..") || segment.contains(['/', '\\', ';', '?', '#']) || has_escape(segment)
 }
 
 fn after_percent(text: &str) -> impl Iterator<Item = &[u8]> {
@@ -207,10 +238,14 @@ pub(super) fn judged_uri(uri: &str) -> Result<String, AddressError> {
     check_escapes(rest)?;
     let decoded: Vec<u8> = percent_decode_str(rest).collect();
     let text = std::str::from_utf8(&decoded).map_err(|_| AddressError::Uri)?;
-    let hides_separator = text.matches(['/', '?', '#']).count() != rest.matches(['/', '?', '#']).count();
-    let has_dots = text.split(['/', '?', '#', '=', '&']).any(|piece| matches!(piece, "." | ".."));
-    if text.contains(|c: char| c == '\\' || c.is_control()) || has_escape(text) || hides_separator || has_dots
-    {
+    let separators = |text: &str| text.matches(['/', '?', '#']).count();
+    let has_doubt = |text: &str| {
+        let has_dots = text.split(['/', '?', '#', '=', '&']).any(|piece| matches!(piece, "." | ".."));
+        text.contains('\\') || has_escape(text) || separators(text) != separators(rest) || has_dots
+    };
+    // What may not stand bare may not stand escaped either; only a blank is escaped for good reason.
+    let is_shown = text.trim_matches(' ').is_empty() || check_text(text.trim_matches(' ')).is_ok();
+    if !is_shown || has_doubt(text) || folded(text).is_some_and(|folded| has_doubt(&folded)) {
         return Err(AddressError::Uri);
     }
     let scheme = scheme.to_ascii_lowercase();

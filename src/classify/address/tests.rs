@@ -15,7 +15,12 @@ fn a_host_has_one_spelling() {
         ("127.0.0.1", "127.0.0.1"),
         ("[::1]", "::1"),
         ("2001:DB8:0:0::1", "2001:db8::1"),
-        ("[::ffff:127.0.0.1]", "::ffff:127.0.0.1"),
+        ("[::1.2.3.4]", "::102:304"),
+        ("a\u{3002}example", "a.example"),
+        ("exam\u{ad}ple.com", "example.com"),
+        ("①②⑦.0.0.1", "127.0.0.1"),
+        ("127.0.0.1.", "127.0.0.1"),
+        ("straße.example", "xn--strae-oqa.example"),
     ] {
         assert_eq!(normalize_host(host).as_deref(), Ok(expected), "{host}");
     }
@@ -25,6 +30,9 @@ fn a_host_has_one_spelling() {
 fn a_doubtful_host_is_refused() {
     for host in [
         "127.1",
+        "127.0.0.01",
+        "127.0.0.0x1",
+        "１２７.1",
         "0x7f.1",
         "0x7f000001",
         "2130706433",
@@ -54,10 +62,19 @@ fn a_doubtful_host_is_refused() {
         "host:80",
         "a\0b",
         "xn--a",
+        "xn--",
+        "xn--\u{e4}",
+        "example.com..",
+        "fe80::1%eth0",
+        "[v1.x]",
+        "[1.2.3.4]",
         "a,b",
         "\u{202e}a",
     ] {
         assert_eq!(normalize_host(host), Err(AddressError::Host), "{host}");
+    }
+    for host in ["[::ffff:127.0.0.1]", "::FFFF:7f00:1", "[0:0:0:0:0:ffff:10.0.0.1]"] {
+        assert_eq!(normalize_host(host), Err(AddressError::HostMapped), "{host}");
     }
     assert_eq!(normalize_host(&"a.".repeat(200)), Err(AddressError::Host));
     assert_eq!(normalize_host(&"a".repeat(64)), Err(AddressError::Host));
@@ -83,6 +100,8 @@ fn a_path_has_one_spelling() {
         ("/{id}|x", "/%7Bid%7D%7Cx"),
         ("/100%25", "/100%25"),
         ("/what%3Fnow", "/what%3Fnow"),
+        ("/%EF%BC%A1", "/%EF%BC%A1"),
+        ("/v1./x", "/v1./x"),
     ] {
         assert_eq!(normalize_path(path).as_deref(), Ok(expected), "{path}");
     }
@@ -116,6 +135,12 @@ fn a_doubtful_path_is_refused() {
         ("/a%4", AddressError::Escape),
         ("/a%zz", AddressError::Escape),
         ("/a%u0041", AddressError::Escape),
+        ("/a%EF%BC%8Fb", AddressError::Compatibility),
+        ("/%EF%BC%8E%EF%BC%8E/b", AddressError::Compatibility),
+        ("/%E2%80%A5/b", AddressError::Compatibility),
+        ("/a%EF%BC%BCb", AddressError::Compatibility),
+        ("/a%EF%BC%9Bb", AddressError::Compatibility),
+        ("/a%EF%BC%852e", AddressError::Compatibility),
         ("/a%c0%af", AddressError::PathText),
         ("/a%ff", AddressError::PathText),
     ] {
@@ -134,6 +159,8 @@ fn a_uri_is_judged_in_one_spelling() {
         ("file:///c%3A/x", "file:///c:/x"),
         ("db://rows?id=7#a", "db://rows?id=7#a"),
         ("memo:today", "memo:today"),
+        ("memo:", "memo:"),
+        ("note://a%20b/%20", "note://a%20b/%20"),
         ("file:///{path}", "file:///{path}"),
     ] {
         assert_eq!(judged_uri(uri).as_deref(), Ok(expected), "{uri}");
@@ -159,6 +186,13 @@ fn a_uri_is_judged_in_one_spelling() {
         "x://h/?p=../..",
         "file:///a%",
         "file:///a%ff",
+        "file:///a%EF%BC%8Fb",
+        "file:///\u{ff0e}\u{ff0e}/b",
+        "file:///%E2%80%A5/b",
+        "file:///a%EF%BC%852e",
+        "file:///a%E2%80%8Bb",
+        "file:///%E2%80%AEgpj.exe",
+        "note://e%CC%81te",
     ] {
         assert!(judged_uri(uri).is_err(), "{uri}");
     }

@@ -3,11 +3,12 @@
 use crate::classify::answer::script::Script;
 use crate::classify::answer::sse::Framing;
 use crate::classify::answer::{
-    AnswerForm, AnswerReader, Unfit, anthropic, bedrock, chat, gemini, mcp, responses,
+    AgentCard, AnswerForm, AnswerReader, Door, Unfit, anthropic, bedrock, chat, gemini, is_same_model, mcp,
+    responses,
 };
 use crate::classify::fault::Fault;
 use crate::classify::{Bounds, Problem};
-use crate::domain::Json;
+use crate::domain::{Action, Json};
 
 /// What the answer to a request has to be.
 #[derive(Clone, Debug)]
@@ -18,6 +19,21 @@ pub struct Expected {
     pub streamed: bool,
     /// Provider and name of the model that was asked for, where a model answers.
     pub model: Option<(String, String)>,
+    /// Further models that may answer instead; each was judged with the request.
+    pub others: Vec<String>,
+    /// Who serves the models, and runs the tools that an answer says it has run.
+    pub provider: String,
+    /// Tools that the provider may run, as the request offers them.
+    pub hosted: Vec<Hosted>,
+}
+
+/// A tool that the provider may run.
+#[derive(Clone, Debug)]
+pub struct Hosted {
+    /// What an answer calls it.
+    pub name: String,
+    /// What it was judged as in the request.
+    pub action: Action,
 }
 
 /// In which way an answer is written.
@@ -31,19 +47,51 @@ pub enum Speech {
     Responses,
     /// Anthropic's messages.
     Anthropic,
-    /// Gemini's `generateContent`.
-    Gemini,
-    /// Bedrock's Converse.
-    Bedrock,
+    /// Gemini's `generateContent`, and who runs the tools that it tells of.
+    Gemini(String),
+    /// Bedrock's Converse, and who runs the tools that it tells of.
+    Bedrock(String),
     /// JSON-RPC messages of an MCP server.
     Mcp(mcp::Exchange),
+    /// The card by which an agent says where it is.
+    AgentCard(AgentCard),
 }
 
 impl Expected {
     /// An answer that nobody has to read.
     #[must_use]
     pub const fn unread() -> Self {
-        Self { speech: Speech::Unread, streamed: false, model: None }
+        Self {
+            speech: Speech::Unread,
+            streamed: false,
+            model: None,
+            others: Vec::new(),
+            provider: String::new(),
+            hosted: Vec::new(),
+        }
+    }
+
+    /// Whether that model may answer because it was judged with the request.
+    pub(super) fn names(&self, model: &str) -> bool {
+        let asked = self.model.iter().map(|(_, asked)| asked);
+        asked.chain(&self.others).any(|asked| is_same_model(asked, model))
+    }
+
+    /// Whether the answer may name addresses that lead around the sidecar, unless they are turned into doors of its
+    /// own.
+    #[must_use]
+    pub const fn names_addresses(&self) -> bool {
+        matches!(self.speech, Speech::AgentCard(_))
+    }
+
+    /// Has the addresses in the answer turned into these doors, and taken out where none leads there. Without this
+    /// they stay, for an agent whose every way leads through the sidecar.
+    #[must_use]
+    pub fn through(mut self, doors: Vec<Door>) -> Self {
+        if let Speech::AgentCard(card) = &mut self.speech {
+            card.open(doors);
+        }
+        self
     }
 
     /// In which way the answer at hand is read. `content_type` as the answer gives it.
@@ -57,8 +105,13 @@ impl Expected {
         bounds: &Bounds,
     ) -> Result<AnswerForm, Unfit> {
         let is_success = (200..300).contains(&status);
+        let is_unread = match &self.speech {
+            Speech::Unread => true,
+            Speech::AgentCard(card) => !card.is_rewritten(),
+            _ => false,
+        };
         let is_mcp = matches!(self.speech, Speech::Mcp(_));
-        if matches!(self.speech, Speech::Unread) || !(is_success || is_mcp) {
+        if is_unread || !(is_success || is_mcp) {
             return Ok(AnswerForm::Unread);
         }
         let essence = content_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
@@ -72,8 +125,9 @@ impl Expected {
             // of JSON and events alone, whatever the status.
             Speech::Mcp(_) if !is_success || status == 202 => Ok(AnswerForm::Unread),
             Speech::Mcp(_) if essence.is_empty() => Ok(AnswerForm::Whole),
-            Speech::Bedrock if self.streamed && is("application/vnd.amazon.eventstream") => stream(),
-            Speech::Bedrock | Speech::Mcp(_) if self.streamed => Err(self.unasked()),
+            Speech::AgentCard(_) if is("application/a2a+json") => Ok(AnswerForm::Whole),
+            Speech::Bedrock(_) if self.streamed && is("application/vnd.amazon.eventstream") => stream(),
+            Speech::Bedrock(_) | Speech::Mcp(_) if self.streamed => Err(self.unasked()),
             _ if self.streamed && is("text/event-stream") => stream(),
             _ if !self.streamed && is("application/json") => Ok(AnswerForm::Whole),
             _ => Err(self.unasked()),
@@ -82,7 +136,7 @@ impl Expected {
 
     fn unasked(&self) -> Unfit {
         let due = match (&self.speech, self.streamed) {
-            (Speech::Bedrock, true) => "`application/vnd.amazon.eventstream`",
+            (Speech::Bedrock(_), true) => "`application/vnd.amazon.eventstream`",
             (_, true) => "`text/event-stream`",
             (Speech::Mcp(_), false) => "`application/json` or `text/event-stream`",
             (_, false) => "`application/json`",
@@ -94,20 +148,20 @@ impl Expected {
 impl Speech {
     pub(super) const fn framing(&self) -> Framing {
         match self {
-            Self::Bedrock => Framing::Frames,
+            Self::Bedrock(_) => Framing::Frames,
             _ => Framing::Lines,
         }
     }
 
     /// How a stream of it is read; `None` where nothing in it is judged.
-    pub(super) fn script(&self, bounds: &Bounds) -> Option<Box<dyn Script>> {
+    pub(super) fn script(&self, expected: &Expected, bounds: &Bounds) -> Option<Box<dyn Script>> {
         match self {
-            Self::Unread => None,
+            Self::Unread | Self::AgentCard(_) => None,
             Self::Chat => Some(Box::new(chat::Chat::new(bounds))),
             Self::Responses => responses::script(bounds),
-            Self::Anthropic => anthropic::script(bounds),
-            Self::Gemini => gemini::script(bounds),
-            Self::Bedrock => bedrock::script(bounds),
+            Self::Anthropic => anthropic::script(expected, bounds),
+            Self::Gemini(provider) => gemini::script(provider, bounds),
+            Self::Bedrock(provider) => bedrock::script(provider, bounds),
             Self::Mcp(exchange) => mcp::script(exchange, bounds),
         }
     }
@@ -119,8 +173,9 @@ impl Speech {
             Self::Chat => chat::tidy(body),
             Self::Responses => responses::tidy(body),
             Self::Anthropic => anthropic::tidy(body),
-            Self::Gemini => gemini::tidy(body),
-            Self::Unread | Self::Bedrock | Self::Mcp(_) => {}
+            Self::Gemini(_) => gemini::tidy(body),
+            Self::Bedrock(_) => bedrock::tidy(body),
+            Self::Unread | Self::Mcp(_) | Self::AgentCard(_) => {}
         }
     }
 }

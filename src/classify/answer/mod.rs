@@ -6,8 +6,10 @@
 
 mod anthropic;
 mod bedrock;
+pub(in crate::classify) mod card;
 mod chat;
 mod expected;
+mod frames;
 mod gemini;
 mod made;
 pub mod mcp;
@@ -27,7 +29,9 @@ use script::{Output, Script};
 use sse::Events;
 use usage::Report;
 
-pub use expected::{Expected, Speech};
+pub use bedrock::cut_converse;
+pub use card::{AgentCard, Door};
+pub use expected::{Expected, Hosted, Speech};
 pub use script::{Judgement, Listed, Made, Question};
 pub use whole::WholeAnswer;
 
@@ -87,7 +91,7 @@ pub enum Step {
 
 /// Reads a streamed answer.
 pub struct AnswerReader {
-    speech: Speech,
+    expected: Expected,
     events: Events,
     /// Events that are read off the wire and not looked at yet.
     waiting: VecDeque<sse::Event>,
@@ -96,8 +100,8 @@ pub struct AnswerReader {
     script: Option<Box<dyn Script>>,
     output: Output,
     report: Report,
-    /// The model that was asked for; taken once the answering one has been compared with it.
-    asked: Option<(String, String)>,
+    /// Whether the model that answers has been compared with the one that was asked for.
+    compared: bool,
     /// A question is out.
     asking: Option<Asking>,
     closed: bool,
@@ -121,14 +125,14 @@ impl std::fmt::Debug for AnswerReader {
 impl AnswerReader {
     fn new(expected: &Expected, bounds: &Bounds) -> Self {
         Self {
-            speech: expected.speech.clone(),
+            expected: expected.clone(),
             events: Events::new(expected.speech.framing(), bounds.decoded_bytes),
             waiting: VecDeque::new(),
             current: None,
-            script: expected.speech.script(bounds),
+            script: expected.speech.script(expected, bounds),
             output: Output::default(),
             report: Report::new(expected.speech.clone(), bounds.name_bytes),
-            asked: expected.model.clone(),
+            compared: expected.model.is_none(),
             asking: None,
             closed: false,
             script_ended: false,
@@ -206,7 +210,7 @@ impl AnswerReader {
     /// In which way the answer is written.
     #[must_use]
     pub const fn speech(&self) -> &Speech {
-        &self.speech
+        &self.expected.speech
     }
 
     /// What was seen so far.
@@ -220,11 +224,11 @@ impl AnswerReader {
             self.asking = Some(Asking::Script);
             return Some(question);
         }
-        let (provider, asked) = self.asked.as_ref()?;
+        let (provider, _) = self.expected.model.as_ref().filter(|_| !self.compared)?;
         let answered = self.report.model()?;
-        let question = (!is_same_model(asked, answered))
+        let question = (!self.expected.names(answered))
             .then(|| Question::Model { provider: provider.clone(), model: answered.to_owned() });
-        self.asked = None;
+        self.compared = true;
         self.asking = question.as_ref().map(|_| Asking::Model);
         question
     }

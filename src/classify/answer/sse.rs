@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use memchr::memchr2;
 
 use crate::classify::Problem;
-use crate::classify::answer::bedrock;
+use crate::classify::answer::frames;
 use crate::classify::fault::Fault;
 
 /// One event.
@@ -53,7 +53,7 @@ impl Events {
         match self.framing {
             Framing::Lines => self.lines(out),
             Framing::Frames => {
-                while let Some(event) = bedrock::frame(&mut self.held, self.bytes_max)? {
+                while let Some(event) = frames::read(&mut self.held, self.bytes_max)? {
                     out.push_back(event);
                 }
             }

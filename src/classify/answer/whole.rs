@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::classify::answer::script::{Judgement, Question};
 use crate::classify::answer::usage::Report;
 use crate::classify::answer::{
-    Expected, Observed, Speech, Unfit, anthropic, bedrock, chat, gemini, is_same_model, mcp, responses,
+    Expected, Observed, Speech, Unfit, anthropic, bedrock, chat, gemini, mcp, responses,
 };
 use crate::classify::fault::Fault;
 use crate::classify::strict_json::Reader;
@@ -26,7 +26,7 @@ pub(super) enum Edit {
 /// An answer that was read whole.
 #[derive(Debug)]
 pub struct WholeAnswer {
-    speech: Speech,
+    expected: Expected,
     body: Bytes,
     tree: Json,
     questions: Vec<Question>,
@@ -39,32 +39,32 @@ impl WholeAnswer {
     /// # Errors
     /// When it cannot be read without doubt.
     pub fn read(expected: &Expected, body: Bytes, bounds: &Bounds) -> Result<Self, Unfit> {
-        let speech = expected.speech.clone();
-        if let Speech::Mcp(exchange) = &speech {
+        let (expected, speech) = (expected.clone(), &expected.speech);
+        if let Speech::Mcp(exchange) = speech {
             let (tree, questions) = match body.is_empty() {
                 true => (Json::Null, Vec::new()),
                 false => mcp::read(exchange, &body, bounds)?,
             };
             let observed = Observed { ended: true, ..Observed::default() };
-            return Ok(Self { speech, body, tree, questions, observed });
+            return Ok(Self { expected, body, tree, questions, observed });
         }
         let tree = Reader::new(&body, bounds)?.whole()?;
         let mut report = Report::new(speech.clone(), bounds.name_bytes);
         report.whole(&body);
-        let mut questions = match &speech {
-            Speech::Unread | Speech::Mcp(_) => Vec::new(),
+        let mut questions = match speech {
+            Speech::Unread | Speech::AgentCard(_) | Speech::Mcp(_) => Vec::new(),
             Speech::Chat => chat::questions(&tree, bounds)?,
             Speech::Responses => responses::questions(&tree, bounds)?,
-            Speech::Anthropic => anthropic::questions(&tree, bounds)?,
-            Speech::Gemini => gemini::questions(&tree, bounds)?,
-            Speech::Bedrock => bedrock::questions(&tree, bounds)?,
+            Speech::Anthropic => anthropic::questions(&expected, &tree, bounds)?,
+            Speech::Gemini(provider) => gemini::questions(&tree, provider, bounds)?,
+            Speech::Bedrock(provider) => bedrock::questions(&tree, provider, bounds)?,
         };
-        if let (Some((provider, asked)), Some(model)) = (&expected.model, report.model())
-            && !is_same_model(asked, model)
+        if let (Some((provider, _)), Some(model)) = (&expected.model, report.model())
+            && !expected.names(model)
         {
             questions.push(Question::Model { provider: provider.clone(), model: model.to_owned() });
         }
-        Ok(Self { speech, body, tree, questions, observed: report.observed() })
+        Ok(Self { expected, body, tree, questions, observed: report.observed() })
     }
 
     /// What has to be judged, in order. The question of the model, if there is one, comes last.
@@ -85,19 +85,22 @@ impl WholeAnswer {
     /// # Errors
     /// When what was refused cannot be told in another way.
     pub fn told(self, judgements: Vec<Judgement>) -> Result<Bytes, Unfit> {
-        let Self { speech, body, mut tree, .. } = self;
+        let Self { expected, body, mut tree, .. } = self;
+        if let Speech::AgentCard(card) = &expected.speech {
+            return Ok(if card.rewrite(&mut tree)? { tree.text().into() } else { body });
+        }
         let edits: Vec<Edit> = judgements.into_iter().map(edit).collect();
         if edits.iter().all(Edit::keeps) {
             return Ok(body);
         }
-        match &speech {
+        match &expected.speech {
             Speech::Chat => chat::rewrite(&mut tree, &edits)?,
             Speech::Responses => responses::rewrite(&mut tree, &edits)?,
-            Speech::Anthropic => anthropic::rewrite(&mut tree, &edits)?,
-            Speech::Gemini => gemini::rewrite(&mut tree, &edits)?,
-            Speech::Bedrock => bedrock::rewrite(&mut tree, &edits)?,
+            Speech::Anthropic => anthropic::rewrite(&expected, &mut tree, &edits)?,
+            Speech::Gemini(_) => gemini::rewrite(&mut tree, &edits)?,
+            Speech::Bedrock(_) => bedrock::rewrite(&mut tree, &edits)?,
             Speech::Mcp(exchange) => mcp::rewrite(exchange, &mut tree, &edits)?,
-            Speech::Unread => {
+            Speech::Unread | Speech::AgentCard(_) => {
                 return Err(Fault::new(Problem::Conflict, "an answer that is not read cannot be told").into());
             }
         }

@@ -6,7 +6,7 @@ use crate::classify::address::judged_uri;
 use crate::classify::fault::Fault;
 use crate::classify::mcp::Asked;
 use crate::classify::mcp::params::{Given, Object, Params};
-use crate::classify::names::check_name;
+use crate::classify::names::{check_member_name, check_text};
 use crate::classify::{Bounds, Problem, Reference};
 use crate::domain::{Digest, Json, Target, ToolRef, UpstreamName};
 
@@ -115,7 +115,7 @@ pub(super) fn referred(
                 return Err(place(Fault::new(Problem::WrongType, "a string is due here"), member));
             }
         };
-        check_name(&id, bounds.name_bytes).map_err(|fault| place(fault, member))?;
+        check_text(&id, bounds.name_bytes).map_err(|fault| place(fault, member))?;
         Ok(Reference::Task { server: server(), id })
     };
     match method {
@@ -167,7 +167,7 @@ fn resource(
     bounds: &Bounds,
 ) -> Result<(Target, Json), Fault> {
     let uri = text(uri, member)?;
-    check_name(&uri, bounds.uri_bytes).map_err(|fault| place(fault, member))?;
+    check_text(&uri, bounds.uri_bytes).map_err(|fault| place(fault, member))?;
     let uri = judged_uri(&uri).map_err(|error| place(error.into(), member))?;
     Ok((Target::Resource { server, uri }, Json::Object(Vec::new())))
 }
@@ -185,7 +185,7 @@ fn arguments(arguments: Object) -> Result<Json, Fault> {
 
 fn name(given: Given, member: &str, bounds: &Bounds) -> Result<String, Fault> {
     let name = text(given, member)?;
-    check_name(&name, bounds.name_bytes).map_err(|fault| place(fault, member))?;
+    check_member_name(&name, bounds.name_bytes).map_err(|fault| place(fault, member))?;
     Ok(name)
 }
 

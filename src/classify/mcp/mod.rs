@@ -92,7 +92,7 @@ fn read_post(
 }
 
 fn expected(answer: answer::Exchange, streamed: bool) -> Expected {
-    Expected { speech: Speech::Mcp(answer), streamed, model: None }
+    Expected { speech: Speech::Mcp(answer), streamed, ..Expected::unread() }
 }
 
 /// One message that was read.

@@ -9,6 +9,7 @@
 
 mod keys;
 mod number;
+mod proto;
 mod text;
 mod tree;
 
@@ -18,6 +19,7 @@ use crate::classify::fault::Fault;
 use crate::classify::{Bounds, Problem};
 
 pub(super) use keys::{Distinct, known_spelling};
+pub(super) use proto::{check_proto, proto_member, proto_member_mut, proto_name, proto_remove, snake};
 pub use tree::read_json;
 
 /// What kind of value comes next.

@@ -47,6 +47,14 @@ impl<'a> Reader<'a> {
         Ok(value)
     }
 
+    /// Reads a number that is passed on and not judged, exact.
+    pub(super) fn number_passed_on(&mut self) -> Result<Decimal, Fault> {
+        let start = self.at;
+        let text = self.number_text()?;
+        let what = "a number too large to be written again";
+        Decimal::parse(text).ok_or_else(|| Fault::new(Problem::Number, what).at(start))
+    }
+
     fn pass(&mut self, byte: u8) -> bool {
         let is_next = self.peek() == Some(byte);
         self.at += usize::from(is_next);

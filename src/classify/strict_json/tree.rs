@@ -18,6 +18,7 @@ impl Reader<'_> {
         match self.kind()? {
             Kind::Null => self.literal("null").map(|()| Json::Null),
             Kind::Bool => self.bool().map(Json::Bool),
+            Kind::Number if distinct == Distinct::Exactly => self.number_passed_on().map(Json::Number),
             Kind::Number => self.number().map(Json::Number),
             Kind::String => self.string().map(|text| Json::String(text.into_owned())),
             Kind::Array => {
@@ -42,7 +43,8 @@ impl Reader<'_> {
 
 impl Reader<'_> {
     /// Reads the one value of a text to rewrite it: as [`Reader::tree`], and what it may hold is bounded by its bytes
-    /// alone. Names that differ in case alone are two names here: nothing is judged by them.
+    /// alone. Names that differ in case alone are two names here, and numbers need not fit a double: what is judged of
+    /// it has to be read once more.
     pub(in crate::classify) fn whole(&mut self) -> Result<Json, Fault> {
         self.whole_of(usize::MAX)
     }

@@ -94,6 +94,7 @@ fn declare(
             dialect: upstream.dialect,
             provider: upstream.provider.clone(),
             mcp_versions: Vec::new(),
+            betas: upstream.betas.clone(),
         },
         credential: upstream.credential.as_ref().map(|held| credential(upstream, held)).transpose()?,
         idle_timeout: upstream.timeouts.idle,

@@ -225,6 +225,7 @@ fn bounds(from: &config::Bounds) -> Bounds {
             decoded_bytes: size(from.decoded_bytes_max),
             ..classify::Bounds::default()
         },
+        fields_max: size(from.headers_max),
         body_idle: from.body_timeout,
         // A body that is read whole must end; four silences long is slow enough for anybody honest.
         body_total: from.body_timeout * 4,

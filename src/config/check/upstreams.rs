@@ -19,6 +19,9 @@ const NAME_REMEDY: &str = "use lower-case letters, digits and `-`, at most 63";
 const URL_REMEDY: &str = "write the base URL: `https://api.openai.com`";
 const DIALECT_REMEDY: &str =
     "write `dialect: openai`, `anthropic`, `gemini`, `bedrock`, `mcp`, `a2a` or `http`";
+/// Betas that one upstream lists, and bytes of each one's name.
+const BETAS_MAX: usize = 64;
+const BETA_BYTES_MAX: usize = 128;
 const TIME_MIN: Duration = Duration::from_millis(10);
 const TIME_MAX: Duration = Duration::from_secs(3_600);
 
@@ -80,6 +83,7 @@ fn upstream(
         DialectFile::Http => Dialect::Http,
     });
     let provider = provider(file, dialect, notes);
+    let betas = betas(file, dialect, notes);
     let credential = file.credential.as_ref().map(|at| credential(at, url.as_ref(), notes));
     let roots = file.roots.as_ref().and_then(|roots| roots_file(roots, notes));
     let timeouts = timeouts(file.timeouts.as_ref().and_then(At::get), notes);
@@ -96,6 +100,7 @@ fn upstream(
         name: name?,
         dialect: dialect?,
         provider: provider?,
+        betas,
         credential,
         private,
         roots,
@@ -138,6 +143,31 @@ fn provider(file: &UpstreamFile, dialect: Option<Dialect>, notes: &mut Notes<'_>
         return None;
     }
     Some(text.clone())
+}
+
+/// The betas that may be switched on, as a header names them.
+fn betas(file: &UpstreamFile, dialect: Option<Dialect>, notes: &mut Notes<'_>) -> Vec<String> {
+    let Some((place, written)) = file.betas.as_ref().and_then(At::read) else { return Vec::new() };
+    if dialect.is_some_and(|dialect| !matches!(dialect, Dialect::OpenAi | Dialect::Anthropic)) {
+        let said = "`betas` changes nothing: this dialect has none";
+        notes.warning(place, said, "leave it out, or write `dialect: anthropic` or `openai`");
+    }
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'=');
+    let mut betas: Vec<String> = Vec::new();
+    for (place, beta) in written.iter().filter_map(At::read) {
+        if beta.is_empty() || beta.len() > BETA_BYTES_MAX || !beta.bytes().all(is_name) {
+            let remedy = "write each as the header does: `context-management-2025-06-27`";
+            notes.error(place, format!("`{beta}` is no name of a beta"), remedy);
+        } else if betas.contains(beta) {
+            notes.error(place, format!("beta `{beta}` stands twice"), "name it once");
+        } else if betas.len() == BETAS_MAX {
+            notes.error(place, format!("more than {BETAS_MAX} betas"), "name those that agents need");
+            break;
+        } else {
+            betas.push(beta.clone());
+        }
+    }
+    betas
 }
 
 fn credential(

@@ -1,9 +1,15 @@
 //! Patterns over addresses: plain HTTP calls, and connections that are not read.
 
+mod opaque;
+mod spelling;
+
 use std::fmt;
 
 use crate::domain::HttpTarget;
 use crate::pact::pattern::Glob;
+
+pub use opaque::{OpaquePattern, opaque_pattern};
+pub use spelling::normal_uri;
 
 /// `METHOD [scheme://]host[:port]/path`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,6 +130,10 @@ impl EndpointPattern {
             Some((host, "")) => (host, None),
             Some((host, rest)) => (host, rest.strip_prefix(':').or(Some(rest))),
             None => match text.rsplit_once(':') {
+                Some((host, _)) if host.contains(':') => {
+                    let message = format!("`{text}` leaves open where the address ends and the port begins");
+                    return wrong(message, format!("write `[{text}]`, and the port behind it"));
+                }
                 Some((host, port)) => (host, Some(port)),
                 None => (text, None),
             },
@@ -193,7 +203,12 @@ fn parse_host(host: &str) -> Result<Glob, AddressError> {
     }
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'*' | b':');
     match Glob::parse(&host, b'.') {
-        Ok(glob) if host.bytes().all(allowed) && !host.ends_with('.') => Ok(glob),
+        Ok(glob) if host.bytes().all(allowed) && !host.ends_with('.') => {
+            if glob.is_exact() {
+                spelling::check_host(&host)?;
+            }
+            Ok(glob)
+        }
         Ok(_) => wrong(
             format!("host `{host}` can never match"),
             "write a host name without a final dot, an address, or a glob such as `*.shop.example`",
@@ -219,48 +234,11 @@ fn parse_path(path: &str) -> Result<Glob, AddressError> {
             "write the path without `.` and `..`",
         );
     }
-    if let Some(normal) = normalized(path).filter(|normal| normal != path) {
-        return wrong(
-            format!("path `{path}` can never match: percent-encoding is normalized in what is compared"),
-            format!("write `{normal}`"),
-        );
-    }
+    spelling::check_path(path)?;
     Glob::parse(path, b'/').map_err(|error| {
         let (message, remedy) = error.explain();
         AddressError { message: message.to_owned(), remedy: remedy.to_owned() }
     })
-}
-
-/// The path with percent-encoding in normal form (RFC 3986, sections 6.2.2.1 and 6.2.2.2); `None` when a `%` is not
-/// followed by two hexadecimal digits.
-fn normalized(path: &str) -> Option<String> {
-    let mut out = String::with_capacity(path.len());
-    let mut bytes = path.bytes();
-    while let Some(byte) = bytes.next() {
-        let byte = match byte {
-            b'%' => {
-                let digit = |b: Option<u8>| char::from(b.unwrap_or(b'-')).to_digit(16);
-                let value = digit(bytes.next())? * 16 + digit(bytes.next())?;
-                let value = u8::try_from(value).ok()?;
-                if !is_unreserved(value) {
-                    out.push_str(&format!("%{value:02X}"));
-                    continue;
-                }
-                value
-            }
-            byte => byte,
-        };
-        let plain = is_unreserved(byte) || b"/*:@!$&'()+,;=".contains(&byte);
-        match plain {
-            true => out.push(char::from(byte)),
-            false => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    Some(out)
-}
-
-fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
 impl fmt::Display for HttpPattern {

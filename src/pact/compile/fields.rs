@@ -9,6 +9,7 @@ type FieldType = &'static str;
 const MODEL: &[(&str, FieldType)] = &[
     ("anthropic_beta", "array"),
     ("background", "boolean"),
+    ("candidate_count", "number"),
     ("container", "any"),
     ("context_management", "any"),
     ("conversation", "any"),
@@ -16,6 +17,8 @@ const MODEL: &[(&str, FieldType)] = &[
     ("frequency_penalty", "number"),
     ("function_call", "any"),
     ("functions", "array"),
+    ("guardrail_identifier", "string"),
+    ("guardrail_version", "string"),
     ("include", "array"),
     ("logit_bias", "object"),
     ("logprobs", "any"),
@@ -24,6 +27,7 @@ const MODEL: &[(&str, FieldType)] = &[
     ("max_tokens", "number"),
     ("max_tool_calls", "number"),
     ("mcp_servers", "array"),
+    ("media_resolution", "string"),
     ("metadata", "object"),
     ("modalities", "array"),
     ("models", "array"),
@@ -35,6 +39,8 @@ const MODEL: &[(&str, FieldType)] = &[
     ("reasoning", "object"),
     ("reasoning_effort", "string"),
     ("response_format", "object"),
+    ("response_logprobs", "boolean"),
+    ("response_mime_type", "string"),
     ("safety_identifier", "string"),
     ("seed", "number"),
     ("service_tier", "string"),
@@ -59,13 +65,29 @@ const MODEL: &[(&str, FieldType)] = &[
 /// Arguments and query parameters are the callee's own; any name and any type may stand below them.
 const ARGS: (&str, FieldType) = ("args", "object");
 const QUERY: (&str, FieldType) = ("query", "object");
+/// What a request says of a tool that the provider runs: `definition.url` of an MCP server, `definition.max_uses`.
+const DEFINITION: (&str, FieldType) = ("definition", "object");
+
+/// What is known of a message to another agent. `parts` counts its parts by what they hold: `text`, `data`, `raw`,
+/// `url`.
+const AGENT: &[(&str, FieldType)] = &[
+    ARGS,
+    ("parts", "object"),
+    ("stream", "boolean"),
+    ("extensions", "array"),
+    ("tenant", "string"),
+    ("context_id", "string"),
+    ("task_id", "string"),
+];
 
 /// The fields an action of that kind can have.
 pub(crate) const fn value_fields(kind: ActionKind) -> &'static [(&'static str, FieldType)] {
     match kind {
         ActionKind::Model => MODEL,
         ActionKind::Tool | ActionKind::Http => &[ARGS, QUERY],
-        ActionKind::Prompt | ActionKind::HostedTool | ActionKind::Agent => &[ARGS],
+        ActionKind::Agent => AGENT,
+        ActionKind::HostedTool => &[ARGS, DEFINITION],
+        ActionKind::Prompt => &[ARGS],
         ActionKind::Resource | ActionKind::Opaque | ActionKind::Protocol => &[],
     }
 }

@@ -4,6 +4,7 @@ mod clauses;
 mod constraints;
 mod fields;
 mod limits;
+mod names;
 mod selectors;
 mod tools;
 
@@ -124,7 +125,7 @@ pub(crate) fn compile(source: &PactFile, notes: &mut Notes<'_>) -> Option<(Pact,
         owner: spec.owner.as_ref().and_then(|owner| owner.get().cloned()),
         agents,
         index: SelectorIndex::build(clauses.iter().map(|clause| &clause.selector).zip(0..)),
-        openings: Openings::build(&clauses, &servers(&rows)),
+        openings: Openings::build(&clauses, &rows),
         reads_http_bodies: reads_http_bodies(&tools, &clauses),
         tools,
         clauses,
@@ -162,14 +163,6 @@ fn mode(spec: &Spec) -> Mode {
         Some(SourceMode::Observe) => Mode::Observe,
         Some(SourceMode::Enforce) | None => Mode::Enforce,
     }
-}
-
-/// The MCP servers behind each capability.
-fn servers(rows: &[Forms]) -> HashMap<String, Vec<String>> {
-    let row = |forms: &Forms| {
-        (forms.capability.clone(), forms.mcp.iter().map(|(server, _)| server.clone()).collect())
-    };
-    rows.iter().map(row).collect()
 }
 
 /// Whether the body of a plain HTTP call may decide: where the table makes calls tools, their arguments always may.

@@ -1,8 +1,8 @@
 //! Selectors: one kind of action, and patterns that can match some of it.
 
 use crate::domain::ActionKind;
-use crate::pact::address::{EndpointPattern, HttpPattern};
-use crate::pact::compile::Notes;
+use crate::pact::address::{HttpPattern, OpaquePattern, normal_uri};
+use crate::pact::compile::{Notes, names};
 use crate::pact::document::Place;
 use crate::pact::pattern::Glob;
 use crate::pact::reader::{At, Many};
@@ -44,7 +44,7 @@ pub(super) fn compile(at: &At<source::Selector>, notes: &mut Notes<'_>) -> Optio
             HttpPattern::parse(text).map_err(|error| (error.message, error.remedy))
         })),
         ActionKind::Opaque => Patterns::Endpoints(each(&patterns, &mut places, notes, |text| {
-            EndpointPattern::parse(text, 443).map_err(|error| (error.message, error.remedy))
+            OpaquePattern::parse(text).map_err(|error| (error.message, error.remedy))
         })),
         _ => Patterns::Names(each(&patterns, &mut places, notes, |text| name(kind, text))),
     };
@@ -86,11 +86,44 @@ fn name(kind: ActionKind, text: &str) -> Result<Glob, Wrong> {
         let (message, remedy) = error.explain();
         (message.to_owned(), remedy.to_owned())
     })?;
+    plain(separator, kind, text)?;
     match form {
         Some(form) if !text.contains('/') && !text.contains("**") && !glob.is_any() => {
             let message = format!("`{text}` can never match: the name of a {} is `{form}`", kind.name());
             Err((message, format!("write `{form}` in full, or `*/{text}`")))
         }
         _ => Ok(glob),
+    }
+}
+
+/// Refuses a pattern in a spelling that no name has once it is read, and one that could be taken for another.
+fn plain(separator: u8, kind: ActionKind, text: &str) -> Result<(), Wrong> {
+    // Each part is a name of its own: the script of a server's name is not that of its tools.
+    let (first, rest) = text.split_once(char::from(separator)).unwrap_or((text, ""));
+    names::check(first, text)?;
+    match kind {
+        _ if rest.is_empty() && first.len() == text.len() => Ok(()),
+        ActionKind::Resource => uri(first, rest),
+        _ => names::check(rest, text),
+    }
+}
+
+/// A resource's URI is judged in one spelling, so a pattern in another one matches nothing.
+fn uri(server: &str, uri: &str) -> Result<(), Wrong> {
+    if uri.split(['/', '?', '#', '=', '&']).any(|piece| matches!(piece, "." | "..")) {
+        let message = format!("`{}` can never match: a uri with dot segments is refused", names::shown(uri));
+        return Err((message, "write the uri without `.` and `..`".to_owned()));
+    }
+    match normal_uri(uri) {
+        Some(normal) if normal == uri => Ok(()),
+        Some(normal) => {
+            let message =
+                format!("`{}` can never match: uris are compared in one spelling", names::shown(uri));
+            Err((message, format!("write `{server}/{normal}`")))
+        }
+        None => {
+            let message = format!("`{}` can never match: its escapes are not whole", names::shown(uri));
+            Err((message, "write `%` and two hexadecimal digits".to_owned()))
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::domain::UpstreamName;
 use crate::pact::address::HttpPattern;
-use crate::pact::compile::Notes;
+use crate::pact::compile::{Notes, names};
 use crate::pact::document::Place;
 use crate::pact::reader::{At, Many, Table};
 use crate::pact::source::{self, ToolForms};
@@ -28,6 +28,10 @@ pub(super) fn compile(spec: &source::Spec, notes: &mut Notes<'_>) -> Vec<Forms> 
             }
         }
         for (place, text) in texts(written, |forms| &forms.function) {
+            if let Err((message, remedy)) = names::check(text, text) {
+                notes.error(place, message, remedy);
+                continue;
+            }
             claims.claim("`function`", place, text, notes);
             forms.functions.push(text.clone());
         }
@@ -81,6 +85,10 @@ fn mcp_tool(place: &Place, text: &str, notes: &mut Notes<'_>) -> Option<(String,
         notes.error(place, format!("`{text}` can never match: {error}"), remedy);
         return None;
     }
+    if let Err((message, remedy)) = names::check_tool(tool, text) {
+        notes.error(place, message, remedy);
+        return None;
+    }
     Some((server.to_owned(), tool.to_owned()))
 }
 
@@ -91,6 +99,10 @@ fn agent_skill(place: &Place, text: &str, notes: &mut Notes<'_>) -> Option<(Stri
         notes.error(place, format!("`{text}` names no skill of another agent"), remedy);
         return None;
     };
+    if let Err((message, remedy)) = names::check(peer, text).and_then(|()| names::check(skill, text)) {
+        notes.error(place, message, remedy);
+        return None;
+    }
     Some((peer.to_owned(), skill.to_owned()))
 }
 

@@ -80,7 +80,7 @@ impl Condition {
     /// An expression that reads nothing says the same of every call.
     fn as_constant(&self) -> Finding {
         let agent = AgentId::new("nobody");
-        let target = crate::domain::Target::Opaque { host: String::new(), port: 0 };
+        let target = crate::domain::Target::Opaque { host: String::new(), port: 0, path: None };
         let dialect = crate::domain::Dialect::Opaque;
         let action = Action { target, fields: Json::Null, dialect };
         let outcome = agent.map(|agent| {

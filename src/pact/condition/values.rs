@@ -325,6 +325,7 @@ impl<'a> ActionVal<'a> {
             ("path", Target::Http(http)) => text(&http.path),
             ("host", Target::Opaque { host, .. }) => text(host),
             ("port", Target::Opaque { port: number, .. }) => port(*number),
+            ("path", Target::Opaque { path: Some(path), .. }) => text(path),
             _ => Err(ExecutionError::no_such_key(name)),
         }
     }

@@ -77,7 +77,7 @@ pub(super) const fn action_members(kind: ActionKind) -> &'static [&'static str] 
         ActionKind::Http => {
             &["kind", "name", "dialect", "fields", "method", "scheme", "host", "port", "path"]
         }
-        ActionKind::Opaque => &["kind", "name", "dialect", "fields", "host", "port"],
+        ActionKind::Opaque => &["kind", "name", "dialect", "fields", "host", "port", "path"],
         ActionKind::Tool | ActionKind::Protocol => &["kind", "name", "dialect", "fields"],
     }
 }

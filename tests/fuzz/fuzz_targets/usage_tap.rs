@@ -6,7 +6,7 @@ use pactgate::classify::{AnswerForm, Bounds, Expected, Judgement, Speech, Step};
 
 fuzz_target!(|input: &[u8]| {
     let Some((size, body)) = input.split_first() else { return };
-    for speech in [Speech::Chat, Speech::Responses, Speech::Anthropic, Speech::Gemini] {
+    for speech in [Speech::Chat, Speech::Responses, Speech::Anthropic, Speech::Gemini("google".to_owned())] {
         for refuses in [false, true] {
             let pieces = told(&speech, body.chunks(usize::from(*size).max(1)), refuses);
             assert_eq!(pieces, told(&speech, [body], refuses));
@@ -16,7 +16,7 @@ fuzz_target!(|input: &[u8]| {
 
 /// What the agent gets, and whether the stream could be read to its end.
 fn told<'a>(speech: &Speech, chunks: impl IntoIterator<Item = &'a [u8]>, refuses: bool) -> (Vec<u8>, bool) {
-    let expected = Expected { speech: speech.clone(), streamed: true, model: None };
+    let expected = Expected { speech: speech.clone(), streamed: true, ..Expected::unread() };
     let Ok(AnswerForm::Stream(mut reader)) =
         expected.form(200, Some("text/event-stream"), &Bounds::default())
     else {

@@ -22,11 +22,12 @@ pub struct Case {
 
 impl Case {
     /// Reads a request line, header fields, an empty line and a body; `None` for anything else. Lines before the
-    /// request line, each starting with `#`, set the circumstances: `# mcp-versions: a b`, `# scheme: http`,
-    /// `# pact-reads-http-bodies`.
+    /// request line, each starting with `#`, set the circumstances: `# mcp-versions: a b`, `# betas: a b`,
+    /// `# scheme: http`, `# pact-reads-http-bodies`.
     pub fn read(dialect: Dialect, file: &[u8]) -> Option<Self> {
         let name = match dialect {
             Dialect::Mcp => Some("payments"),
+            Dialect::A2a => Some("billing"),
             Dialect::Http | Dialect::Opaque => None,
             _ => Some(dialect.name()),
         };
@@ -36,6 +37,7 @@ impl Case {
                 dialect,
                 provider: dialect.name().to_owned(),
                 mcp_versions: Vec::new(),
+                betas: Vec::new(),
             },
             method: Method::GET,
             scheme: "https".to_owned(),
@@ -66,6 +68,7 @@ impl Case {
         let (key, value) = circumstance.split_once(": ").unwrap_or((circumstance, ""));
         match key {
             "mcp-versions" => self.peer.mcp_versions = value.split(' ').map(str::to_owned).collect(),
+            "betas" => self.peer.betas = value.split(' ').map(str::to_owned).collect(),
             "scheme" => self.scheme = value.to_owned(),
             "pact-reads-http-bodies" => self.pact_reads_http_bodies = true,
             _ => return None,
@@ -139,10 +142,14 @@ impl Case {
         let messages = value.as_array().map_or_else(|| vec![&value], |messages| messages.iter().collect());
         for part in &call.parts {
             let is_there = match &part.action.target {
+                Target::Model { model, .. } if self.names_model_in_path() => {
+                    path_names(&call.path_and_query, model)
+                }
                 Target::Model { model, .. } => forwarded_names(&value, model),
                 Target::Tool(ToolRef::Mcp { tool, .. }) => messages.iter().any(|message| {
                     message["method"] == "tools/call" && message["params"]["name"] == tool.as_str()
                 }),
+                Target::Agent { skill: Some(skill), .. } => says(&value, skill),
                 _ => true,
             };
             assert!(is_there, "{} is not what another parser reads", part.action.target);
@@ -153,12 +160,64 @@ impl Case {
     }
 }
 
+impl Case {
+    fn names_model_in_path(&self) -> bool {
+        matches!(self.peer.dialect, Dialect::Gemini | Dialect::Bedrock)
+    }
+}
+
+/// Whether a path names that model, read as a router would: its escapes taken off once.
+fn path_names(path: &str, model: &str) -> bool {
+    let mut bytes = path.split('?').next().unwrap_or_default().bytes();
+    let mut plain = Vec::new();
+    while let Some(byte) = bytes.next() {
+        plain.push(match byte {
+            b'%' => {
+                let digits: String = bytes.by_ref().take(2).map(char::from).collect();
+                u8::from_str_radix(&digits, 16).expect("a whole escape")
+            }
+            byte => byte,
+        });
+    }
+    let path = String::from_utf8(plain).expect("a path in UTF-8");
+    path.contains(&format!("/{model}:")) || path.contains(&format!("/{model}/converse")) || {
+        let (publisher, name) = model.split_once('/').unwrap_or_default();
+        path.contains(&format!("/publishers/{publisher}/models/{name}:"))
+    }
+}
+
 fn forwarded_names(value: &Value, model: &str) -> bool {
     let is_in = |list: &Value| {
         let items = list.as_array().map_or_else(|| vec![list], |items| items.iter().collect());
         items.iter().any(|item| **item == model || item["model"] == model)
     };
-    value["model"] == model || is_in(&value["models"]) || is_in(&value["fallbacks"])
+    value["model"] == model
+        || is_in(&value["models"])
+        || is_in(&value["fallbacks"])
+        || is_in(&value["tools"])
+        || (["messages", "system"].iter().any(|name| defines(&value[name], model)))
+}
+
+/// Whether a tool that is defined in there runs that model.
+fn defines(value: &Value, model: &str) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(|item| defines(item, model)),
+        Value::Object(members) => {
+            members.get("definition").is_some_and(|tool| tool["model"] == model)
+                || members.values().any(|item| defines(item, model))
+        }
+        _ => false,
+    }
+}
+
+/// Whether a string stands anywhere in a value.
+fn says(value: &Value, text: &str) -> bool {
+    match value {
+        Value::String(string) => string == text,
+        Value::Array(items) => items.iter().any(|item| says(item, text)),
+        Value::Object(members) => members.values().any(|item| says(item, text)),
+        _ => false,
+    }
 }
 
 fn next_line<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {

@@ -194,7 +194,7 @@ async fn models_are_not_offered_more_by_a_server_than_by_a_request() {
 /// A pact that refuses calls of changed tools, or that only warns; the server says what stands in the cell.
 async fn changing(terms: &str) -> (Arena, Arc<Mutex<&'static [u8]>>) {
     let cell: Arc<Mutex<&'static [u8]>> = Arc::new(Mutex::new(b""));
-    let ear = Ear::telling(Arc::clone(&cell), true).await;
+    let ear = Ear::saying(|_| Arc::clone(&cell), true).await;
     let table = "tools:
     shop.refund: {mcp: shop/refund, function: [refund], http: POST http://EAR/web/refunds}
   clauses:
@@ -313,7 +313,7 @@ fn as_twin(request: &str) -> String {
 
 async fn in_turn(clauses: &str) -> (Arena, Arc<Mutex<&'static [u8]>>) {
     let cell: Arc<Mutex<&'static [u8]>> = Arc::new(Mutex::new(b""));
-    let ear = Ear::telling(Arc::clone(&cell), true).await;
+    let ear = Ear::saying(|_| Arc::clone(&cell), true).await;
     (Arena::built(ear, &PACT.replace("CLAUSES", clauses), |_| {}), cell)
 }
 

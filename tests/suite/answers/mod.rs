@@ -1,5 +1,7 @@
 //! What a model answers: text flows, and what it asks for is judged before the agent sees it.
 
+/// Anthropic's messages.
+mod anthropic;
 /// Lists, asks and results of MCP servers.
 mod mcp;
 /// Tools offered, calls made, calls carried out: one capability, one judgement.

@@ -34,7 +34,7 @@ async fn an_answer_of_another_kind_than_asked_for_is_held_back() {
         ("a stream as JSON", "application/json", &events, false),
         ("text", "text/plain", CALL, false),
         ("no type", "", CALL, false),
-        ("half", "application/json", &CALL[..200], false),
+        ("half", "application/json", CALL.get(..200).unwrap(), false),
         ("twice", "application/json", r#"{"choices":[],"choices":[]}"#, false),
         ("another case", "application/json", r#"{"choices":[],"Choices":[]}"#, false),
         (
@@ -137,4 +137,17 @@ async fn another_model_than_asked_for_must_be_one_that_may_answer() {
             assert!(streamed.body().contains("refused-answer"), "{streamed:?}");
         }
     }
+}
+
+/// A number that no double holds is nobody's business where it is no argument: of log probabilities, of embeddings.
+#[tokio::test]
+async fn numbers_that_nobody_judges_pass_as_they_are() {
+    let body = r#"{"id":"c-1","model":"small","choices":[{"index":0,"logprobs":{"content":[{"logprob":-0.123456789012345678901}]},"message":{"content":"hello"},"finish_reason":"stop"}]}"#;
+    let (whole, outcome) = got(answer("application/json", "", body.as_bytes()), false).await;
+    assert_eq!((whole.body(), outcome), (body, Outcome::Completed { status: 200 }));
+    let long = CALL
+        .replace("delete_all", "refund")
+        .replace("\"{}\"", "\"{\\\"amount\\\":80.123456789012345678901}\"");
+    let (refused, _) = got(answer("application/json", "", long.as_bytes()), false).await;
+    assert!(!refused.body().contains("tool_calls"), "{refused:?}");
 }

@@ -3,7 +3,7 @@
 use pactgate::evidence::Effect;
 use serde_json::{Value, json};
 
-use crate::support::arena::{Arena, Way, post, request};
+use crate::support::arena::{Arena, PACT, Way, post, request};
 
 const MCP: &str = "/shop/mcp";
 
@@ -183,4 +183,27 @@ async fn a_session_of_somebody_else_opens_no_tool() {
     arena.refuses("stolen session", Way::Reverse, stolen, 200, "no-clause").await;
     let records = arena.records().await;
     assert_eq!(records[0].agent.as_ref().unwrap().as_str(), "mole");
+}
+
+#[tokio::test]
+async fn a_look_alike_of_a_tool_is_no_tool() {
+    // The pact allows whatever the shop has: what is left is that its name is what a person reads.
+    let pact = PACT.replace("allow: {tool: shop.look}", "allow: {tool: \"shop.*\"}");
+    let arena = Arena::under(&pact).await;
+    for name in [
+        "lo\u{43e}k",
+        "l\u{3bf}ok",
+        "ｌｏｏｋ",
+        "look\u{200b}",
+        "look\u{ad}",
+        "l%6fok",
+        ".look",
+        "look/",
+        "x/../look",
+    ] {
+        arena.refuses(name, Way::Reverse, post(MCP, &call(name).to_string()), 400, "unreadable").await;
+    }
+    let honest = arena.send(Way::Reverse, post(MCP, &call("посмотреть").to_string())).await;
+    assert_eq!(honest.status(), 200, "{honest:?}");
+    assert!(arena.ear.heard().contains("посмотреть"), "{}", arena.ear.heard());
 }

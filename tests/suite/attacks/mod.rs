@@ -1,13 +1,21 @@
 //! What an attacker tries, and what comes of it: the right refusal, a record, silence upstream.
 
+/// Other agents: messages that say more than they show, cards that lead around.
+mod agents;
 /// Approvals: replayed, borrowed, outlived, abandoned.
 mod asking;
+/// Calls to models of Bedrock, signed and not, and what those ask for.
+mod bedrock;
 /// Bodies that say two things, or are not what they say.
 mod bodies;
 /// Records: before the byte, or not at all.
 mod evidence;
 /// Too much, too slow, too often.
 mod floods;
+/// Calls to Gemini, and what it asks for.
+mod gemini;
+/// Frames of HTTP/2, in orders and numbers that no client sends.
+mod frames;
 /// Where one message ends and the next begins.
 mod framing;
 /// Messages of MCP.

@@ -1,6 +1,6 @@
 //! Calls to models.
 
-use crate::support::arena::{Arena, Ear, Way, post, request};
+use crate::support::arena::{Arena, Ear, PACT, Way, post, request};
 
 #[tokio::test]
 async fn other_paths_of_a_model_api_are_not_known() {
@@ -105,4 +105,49 @@ spec:
     );
     arena.refuses("forward", Way::Forward, whole, 403, "no-clause").await;
     arena.passes("beside them", Way::Reverse, request("GET", "/site/else", &[], "")).await;
+}
+
+#[tokio::test]
+async fn a_clause_for_a_host_opens_no_endpoint_of_an_api_there() {
+    let opened = |pattern: &str| {
+        PACT.replace(
+            "  clauses:",
+            &format!("  clauses:\n    - id: unread\n      allow: {{opaque: \"{pattern}\"}}"),
+        )
+    };
+    let arena = Arena::under(&opened("EAR")).await;
+    let wide = Arena::under(&opened("**:*")).await;
+    let body = r#"{"input_file_id":"f"}"#;
+    for path in ["/openai/v1/batches", "/openai/v1/embeddings", "/claude/v1/messages/batches", "/shop/admin"]
+    {
+        arena.refuses(path, Way::Reverse, post(path, body), 403, "opaque").await;
+        let answer = wide.refuses(path, Way::Reverse, post(path, body), 403, "opaque").await;
+        // The refusal says which clause it would take.
+        let inside = path.splitn(3, '/').nth(2).unwrap();
+        assert!(answer.body().contains(&format!("{}/{inside}", wide.ear.address())), "{path}: {answer:?}");
+    }
+    let upgrade = [("upgrade", "websocket"), ("connection", "upgrade")];
+    let realtime = request("GET", "/openai/v1/realtime?model=small", &upgrade, "");
+    arena.refuses("realtime", Way::Reverse, realtime, 403, "opaque").await;
+    let unknown = r#"{"jsonrpc":"2.0","id":1,"method":"tools/run","params":{"name":"look"}}"#;
+    let answer = arena.send(Way::Reverse, post("/shop/mcp", unknown)).await;
+    assert!(answer.body().contains("403007"), "{answer:?}");
+    assert_eq!(arena.ear.heard(), "");
+}
+
+#[tokio::test]
+async fn an_endpoint_that_a_clause_names_is_open_and_no_other() {
+    let pact = PACT.replace(
+        "  clauses:",
+        "  clauses:\n    - id: batches\n      allow: {opaque: \"EAR/v1/batches\"}\n    - id: files\n      \
+         allow: {opaque: \"EAR/v1/files/*\"}",
+    );
+    let arena = Arena::under(&pact).await;
+    let body = r#"{"input_file_id":"f"}"#;
+    arena.passes("named", Way::Reverse, post("/openai/v1/batches", body)).await;
+    arena.passes("by a glob", Way::Reverse, post("/openai/v1/files/7", body)).await;
+    assert!(arena.ear.heard().contains("POST /openai/v1/batches"), "{}", arena.ear.heard());
+    for path in ["/openai/v1/batches/7", "/openai/v1/files", "/openai/v1/files/7/x", "/openai/V1/batches"] {
+        arena.refuses(path, Way::Reverse, post(path, body), 403, "opaque").await;
+    }
 }

@@ -63,6 +63,11 @@ async fn a_path_has_one_spelling() {
         "/web/open/%252e%252e/b",
         "/web/open/%00",
         "/web/open/%c0%ae%c0%ae/b",
+        "/web/open/%ef%bc%8e%ef%bc%8e/secret",
+        "/web/open/a%ef%bc%8fb",
+        "/web/open/a?x=1;y=2",
+        "/web/open/a?x=1&X=2",
+        "/web/open/a?_method=DELETE",
         "/web/open/%zz",
         "/web/../openai/v1/models",
         "/web/open/../../../x",
@@ -129,6 +134,7 @@ async fn a_host_that_says_another_thing_is_refused() {
         format!("http://0x7f000001:{port}/web/open/a"),
         format!("http://2130706433:{port}/web/open/a"),
         format!("http://0177.0.0.1:{port}/web/open/a"),
+        format!("http://[::ffff:127.0.0.1]:{port}/web/open/a"),
         "/web/open/a".to_owned(),
     ] {
         let attack = format!("GET {target} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
@@ -157,13 +163,11 @@ async fn no_spelling_of_this_machine_is_reached() {
         "LOCALHOST",
         "localhost.",
         "[::1]",
-        "[::ffff:127.0.0.1]",
         "[::127.0.0.1]",
         "0.0.0.0",
         "[::]",
         "169.254.169.254",
         "[fd00:ec2::254]",
-        "[::ffff:169.254.169.254]",
         "[64:ff9b::a9fe:a9fe]",
         "[2002:7f00:1::]",
         "10.0.0.1",
@@ -180,7 +184,18 @@ async fn no_spelling_of_this_machine_is_reached() {
             arena.refuses(&target, Way::Forward, plain, 403, "address-forbidden").await;
         }
     }
-    for odd in ["0177.0.0.1", "0x7f.1", "2130706433", "127.1", "[::1%25lo]", "[::1", "1.2.3.4.5", "a..b"] {
+    for odd in [
+        "0177.0.0.1",
+        "0x7f.1",
+        "2130706433",
+        "127.1",
+        "[::1%25lo]",
+        "[::1",
+        "1.2.3.4.5",
+        "a..b",
+        "[::ffff:127.0.0.1]",
+        "[::ffff:a9fe:a9fe]",
+    ] {
         let attack = format!("CONNECT {odd}:443 HTTP/1.1\r\nhost: {odd}:443\r\nconnection: close\r\n\r\n");
         let answer = arena.send(Way::Forward, attack).await;
         assert_eq!(answer.status(), 400, "{odd}: {answer:?}");
@@ -197,7 +212,7 @@ async fn a_closed_tunnel_ends_neither_here_nor_at_this_machine() {
     for authority in [
         format!("127.0.0.1:{admin}"),
         format!("localhost:{admin}"),
-        format!("[::ffff:127.0.0.1]:{admin}"),
+        format!("[::127.0.0.1]:{admin}"),
         format!("0.0.0.0:{admin}"),
         format!("{}", arena.at(Way::Reverse)),
         format!("localhost:{ear}"),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::authority::Authority;
 use crate::support::environment::base_urls;
-use crate::support::programs::{McpServer, Program, curl, run};
+use crate::support::programs::{Program, Server, curl, run};
 use crate::support::world::{self, MODEL_KEY, SHOP_KEY};
 
 fn cases(model: &str) -> Value {
@@ -105,7 +105,7 @@ async fn the_present_mcp_client_falls_back_on_a_server_of_last_year() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mcp_servers_on_the_official_sdk_answer_mcp_clients() {
     for (venv, present) in [(".venv", "2026-07-28"), (".venv-before", "2025-11-25")] {
-        let server = McpServer::start(venv);
+        let server = Server::mcp(venv);
         let url = format!("http://127.0.0.1:{}/mcp", server.port);
         let steps = json!([{"do": "list"}, {"do": "call", "name": "greet", "arguments": {"name": "ada"}}]);
         for (program, revision) in [(Program::McpPresent, present), (Program::McpBefore, "2025-11-25")] {
@@ -127,5 +127,23 @@ async fn curl_speaks_both_versions_of_http_to_a_stand_in() {
     for (flag, version) in [("--http1.1", "1.1"), ("--http2", "2")] {
         let told = curl(&[flag, "-H", &key, "-w", "\n%{http_version} %{http_code}", &models], &trust).await;
         assert!(told.ends_with(&format!("\n{version} 200")), "{told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_a2a_client_and_an_agent_agree_alone() {
+    let server = Server::a2a();
+    let url = format!("http://127.0.0.1:{}", server.port);
+    let steps = json!([{"do": "send", "skill": "refund", "data": [{"amount": 4000}]}, {"do": "get"}]);
+    for (number, (binding, version)) in
+        (1..).zip([("JSONRPC", "1.0"), ("HTTP+JSON", "1.0"), ("JSONRPC", "0.3"), ("HTTP+JSON", "0.3")])
+    {
+        let plan = json!({
+            "url": url, "key": "none", "binding": binding, "version": version, "streaming": true, "steps": steps,
+        });
+        let told = run(Program::A2a, plan, &[]).await;
+        let said = format!("number {number}, amounts [4000.0], texts [], key None");
+        assert_eq!(told[1]["texts"], json!([said]), "{binding} {version}: {}", told[1]);
+        assert_eq!(told[2]["artifacts"], 1, "{binding} {version}: {}", told[2]);
     }
 }

@@ -1,11 +1,15 @@
 //! Real clients, unmodified: first against the stand-ins alone, then with the sidecar between.
 
+/// Other agents, by Agent2Agent.
+mod agents;
 /// Calls that wait for a person.
 mod approvals;
 /// curl, for whatever speaks plain HTTP.
 mod curl;
 /// Without a sidecar between.
 mod direct;
+/// Clients of Gemini and Bedrock.
+mod google_and_aws;
 /// Clients of model APIs.
 mod models;
 /// What an operator does at the collector.

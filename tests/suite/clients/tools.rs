@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::clients::scene::{AGENTS_OWN, MCP_CLIENTS, Route, SHOPPING, Scene};
 use crate::support::authority::Authority;
-use crate::support::programs::{McpServer, Program, run};
+use crate::support::programs::{Program, Server, run};
 use crate::support::sidecar::{Setup, token};
 
 /// One call to a tool in three seconds.
@@ -99,7 +99,7 @@ async fn mcp_servers_on_the_official_sdk_are_guarded() {
     let servers = [(".venv", "2026-07-28"), (".venv-before", "2025-11-25")];
     let forms = ["json", "streams"].into_iter();
     for ((venv, present), form) in forms.flat_map(|form| servers.map(|server| (server, form))) {
-        let server = McpServer::answering(venv, form);
+        let server = Server::mcp_in(venv, form);
         let url = format!("http://127.0.0.1:{}", server.port);
         let setup = Setup::default().agent("shopper-1").pact(SHOPPING).upstream("desk", "mcp", &url, None);
         let sidecar = setup.start(&authority.roots());

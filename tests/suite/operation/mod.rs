@@ -18,6 +18,8 @@ mod outage;
 mod reload;
 /// What stops the start, and `--check`.
 mod start;
+/// Answers that stream: event by event, held back by nobody.
+mod streaming;
 
 use bytes::Bytes;
 use http::{Method, Request};

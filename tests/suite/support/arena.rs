@@ -46,6 +46,9 @@ spec:
       deny: {http: \"* http://EAR/web/open/secret/**\"}
 ";
 
+/// What an upstream says, for as long as it stands there.
+pub type Said = Arc<Mutex<&'static [u8]>>;
+
 /// An upstream that writes down every byte it gets.
 pub struct Ear {
     address: SocketAddr,
@@ -55,13 +58,19 @@ pub struct Ear {
 impl Ear {
     /// Answers each request with these bytes; closes afterwards where told so.
     pub async fn answering(answer: &'static [u8], closes: bool) -> Self {
-        Self::telling(Arc::new(Mutex::new(answer)), closes).await
+        Self::telling(|_| answer, closes).await
+    }
+
+    /// The same where the answer depends on the address.
+    pub async fn telling(answer: impl FnOnce(SocketAddr) -> &'static [u8], closes: bool) -> Self {
+        Self::saying(|address| Arc::new(Mutex::new(answer(address))), closes).await
     }
 
     /// Answers each request with the bytes that stand there at that moment.
-    pub async fn telling(answer: Arc<Mutex<&'static [u8]>>, closes: bool) -> Self {
+    pub async fn saying(answer: impl FnOnce(SocketAddr) -> Said, closes: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        let answer = answer(address);
         let heard: Arc<Mutex<Vec<u8>>> = Arc::default();
         let hearing = Arc::clone(&heard);
         tokio::spawn(async move {
@@ -313,7 +322,11 @@ listeners:
 upstreams:
   - {{name: openai, dialect: openai, url: \"http://{ear}/openai\", private: true, credential: {{header: authorization, prefix: \"Bearer \", env: KEY}}}}
   - {{name: claude, dialect: anthropic, url: \"http://{ear}/claude\", private: true}}
+  - {{name: gemini, dialect: gemini, url: \"http://{ear}/gemini\", private: true, credential: {{header: x-goog-api-key, env: KEY}}}}
+  - {{name: bedrock, dialect: bedrock, url: \"http://{ear}/bedrock\", private: true, credential: {{header: authorization, prefix: \"Bearer \", env: KEY}}}}
+  - {{name: aws, dialect: bedrock, url: \"http://{ear}/aws\", private: true}}
   - {{name: shop, dialect: mcp, url: \"http://{ear}/shop\", private: true}}
+  - {{name: peer, dialect: a2a, url: \"http://{ear}/peer\", private: true}}
   - {{name: web, dialect: http, url: \"http://{ear}/web\", private: true}}
 interception: {{authority: ca/}}
 trust: {{fixed: standard}}

@@ -1,12 +1,14 @@
-//! An upstream of plain HTTP that behaves as the path of each request asks, well or badly.
+//! An upstream that behaves as the path of each request asks, well or badly.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 
 /// The upstream. What it holds back goes on when it is let go.
 pub struct Fickle {
@@ -18,6 +20,17 @@ pub struct Fickle {
 impl Fickle {
     /// Starts it on a free port.
     pub async fn start() -> Self {
+        Self::start_with(None).await
+    }
+
+    /// The same, with TLS as `localhost`.
+    pub async fn start_secure(tls: &ServerConfig) -> Self {
+        let mut tls = tls.clone();
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Self::start_with(Some(TlsAcceptor::from(Arc::new(tls)))).await
+    }
+
+    async fn start_with(tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (arrived, gate) = (Arc::<Mutex<Vec<String>>>::default(), Arc::new(watch::channel(false).0));
@@ -26,7 +39,13 @@ impl Fickle {
             async move {
                 while let Ok((stream, _)) = listener.accept().await {
                     let serving = Serving { arrived: Arc::clone(&arrived), gate: gate.subscribe() };
-                    tokio::spawn(serving.run(stream));
+                    let tls = tls.clone();
+                    tokio::spawn(async move {
+                        match tls {
+                            Some(tls) => serving.run(tls.accept(stream).await?).await,
+                            None => serving.run(stream).await,
+                        }
+                    });
                 }
             }
         });
@@ -55,8 +74,10 @@ struct Serving {
 }
 
 impl Serving {
-    async fn run(mut self, mut stream: TcpStream) -> std::io::Result<()> {
+    async fn run(mut self, mut stream: impl AsyncRead + AsyncWrite + Unpin) -> std::io::Result<()> {
         while let Some(path) = self.take(&mut stream).await? {
+            // A query tells calls apart, and changes nothing.
+            let path = path.split('?').next().unwrap_or_default().to_owned();
             match path.as_str() {
                 "/held" => {
                     self.gate_opens().await;
@@ -80,6 +101,11 @@ impl Serving {
                     stream.write_all(b"\x16\x03\x01 this is no HTTP\r\n\r\n").await?;
                     return Ok(());
                 }
+                "/large" => {
+                    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {LARGE}\r\n\r\n");
+                    stream.write_all(head.as_bytes()).await?;
+                    stream.write_all(&vec![b'l'; LARGE]).await?;
+                }
                 "/silent" => std::future::pending::<()>().await,
                 "/stalls" => {
                     stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nonly this").await?;
@@ -100,7 +126,7 @@ impl Serving {
     }
 
     /// Reads one request; its path.
-    async fn take(&self, stream: &mut TcpStream) -> std::io::Result<Option<String>> {
+    async fn take(&self, stream: &mut (impl AsyncRead + Unpin)) -> std::io::Result<Option<String>> {
         let mut bytes = Vec::new();
         let end = loop {
             if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -126,6 +152,9 @@ impl Serving {
         Ok(Some(path))
     }
 }
+
+/// The bytes of a large answer.
+pub const LARGE: usize = 1 << 20;
 
 const OK: &[u8] =
     b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 11\r\n\r\n{\"ok\":true}";

@@ -47,6 +47,15 @@ impl Process {
         self.said.lines.0.lock().unwrap_or_else(PoisonError::into_inner).said.concat()
     }
 
+    /// The kilobytes of memory that it holds, and the number of files and sockets that it has open.
+    pub fn holds(&self) -> (u64, usize) {
+        let place = format!("/proc/{}", self.child.id());
+        let status = std::fs::read_to_string(format!("{place}/status")).unwrap();
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let kilobytes = resident.trim().trim_end_matches(" kB").parse().unwrap();
+        (kilobytes, std::fs::read_dir(format!("{place}/fd")).unwrap().count())
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, name: &str) {
         let sent = Command::new("sh").arg("-c").arg(format!("kill -{name} {}", self.child.id())).status();

@@ -13,10 +13,17 @@ pub enum Program {
     OpenAiPython,
     OpenAiNode,
     AnthropicPython,
+    /// The same client, with tools that a model calls.
+    AnthropicTools,
+    GeminiPython,
+    /// AWS's client, boto3.
+    BedrockPython,
     /// The present MCP client, which speaks 2026-07-28 and falls back.
     McpPresent,
     /// The MCP client of the revision before, 2025-11-25.
     McpBefore,
+    /// The client of Agent2Agent.
+    A2a,
     /// The HTTP client `requests`.
     Requests,
 }
@@ -26,8 +33,12 @@ impl Program {
         let (interpreter, script) = match self {
             Self::OpenAiPython => (python(".venv"), "openai_chat.py"),
             Self::AnthropicPython => (python(".venv"), "anthropic_messages.py"),
+            Self::AnthropicTools => (python(".venv"), "anthropic_tools.py"),
+            Self::GeminiPython => (python(".venv"), "gemini_generate.py"),
+            Self::BedrockPython => (python(".venv"), "bedrock_converse.py"),
             Self::McpPresent => (python(".venv"), "mcp_present.py"),
             Self::McpBefore => (python(".venv-before"), "mcp_before.py"),
+            Self::A2a => (python(".venv-a2a"), "a2a_client.py"),
             Self::Requests => (python(".venv"), "http_requests.py"),
             Self::OpenAiNode => (node(), "openai_chat.mjs"),
         };
@@ -84,23 +95,32 @@ pub async fn curl_to_its_end(arguments: &[&str], env: &[(&str, String)]) -> Curl
     CurlEnded { code: output.status.code(), told: text(output.stdout), said: text(output.stderr) }
 }
 
-/// An MCP server on the official SDK, ended when dropped.
-pub struct McpServer {
+/// A server on an official SDK, ended when dropped.
+pub struct Server {
     child: Child,
     pub port: u64,
 }
 
-impl McpServer {
-    /// Starts the server on the SDK of `.venv` or `.venv-before`.
-    pub fn start(venv: &str) -> Self {
-        Self::answering(venv, "streams")
+impl Server {
+    /// Starts an MCP server on the SDK of `.venv` or `.venv-before`.
+    pub fn mcp(venv: &str) -> Self {
+        Self::mcp_in(venv, "streams")
     }
 
     /// Starts one that answers in `json` or in `streams`.
-    pub fn answering(venv: &str, form: &str) -> Self {
+    pub fn mcp_in(venv: &str, form: &str) -> Self {
+        Self::start(venv, &["mcp_server.py", form])
+    }
+
+    /// Starts an agent that speaks Agent2Agent.
+    pub fn a2a() -> Self {
+        Self::start(".venv-a2a", &["a2a_server.py"])
+    }
+
+    fn start(venv: &str, script: &[&str]) -> Self {
         let mut command = Command::new(python(venv));
         clean(&mut command);
-        command.arg(folder().join("mcp_server.py")).arg(form).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.current_dir(folder()).args(script).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -109,7 +129,7 @@ impl McpServer {
     }
 }
 
-impl Drop for McpServer {
+impl Drop for Server {
     fn drop(&mut self) {
         // It may have ended by itself.
         let _ = self.child.kill();
@@ -139,6 +159,7 @@ fn folder() -> PathBuf {
 fn python(venv: &str) -> PathBuf {
     let list = match venv {
         ".venv" => "requirements.txt",
+        ".venv-a2a" => "requirements-a2a.txt",
         _ => "requirements-before.txt",
     };
     installed(venv, list);

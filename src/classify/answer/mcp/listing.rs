@@ -3,7 +3,7 @@
 use crate::classify::address::judged_uri;
 use crate::classify::answer::script::Listed;
 use crate::classify::fault::Fault;
-use crate::classify::names::check_name;
+use crate::classify::names::{check_member_name, check_text};
 use crate::classify::strict_json::known_spelling;
 use crate::classify::{Bounds, Problem};
 use crate::domain::{Action, Dialect, Digest, Json, Target, ToolRef, UpstreamName};
@@ -98,8 +98,13 @@ impl List {
     }
 
     fn entry(self, server: &UpstreamName, name: &str, entry: &Json, bounds: &Bounds) -> Listed {
-        let (server, is_uri) = (server.clone(), matches!(self, Self::Resources | Self::Templates));
-        if check_name(name, if is_uri { bounds.uri_bytes } else { bounds.name_bytes }).is_err() {
+        let server = server.clone();
+        let checked = match self {
+            Self::Tools | Self::Prompts => check_member_name(name, bounds.name_bytes),
+            Self::Resources | Self::Templates => check_text(name, bounds.uri_bytes),
+            Self::Tasks => check_text(name, bounds.name_bytes),
+        };
+        if checked.is_err() {
             return Listed::Unnamed;
         }
         let target = match self {

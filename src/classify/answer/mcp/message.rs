@@ -5,7 +5,7 @@ use crate::classify::answer::mcp::{Asked, Exchange};
 use crate::classify::answer::script::{Made, Question};
 use crate::classify::answer::whole::Edit;
 use crate::classify::fault::{Fault, shown};
-use crate::classify::names::check_name;
+use crate::classify::names::check_member_name;
 use crate::classify::strict_json::known_spelling;
 use crate::classify::{Bounds, Problem, Reference};
 use crate::domain::{Action, Decimal, Dialect, Digest, Json, Target};
@@ -150,7 +150,7 @@ fn list(exchange: &Exchange, of: Option<&Asked>, result: &Json) -> Option<List> 
 /// What it would be to do what the server asks: a prompt of the server's by the name of the method.
 fn ask(exchange: &Exchange, method: Option<&str>, params: Option<&Json>, bounds: &Bounds) -> Question {
     let method = method.unwrap_or_default();
-    let made = match check_name(method, bounds.name_bytes) {
+    let made = match check_member_name(method, bounds.name_bytes) {
         Ok(()) => Made::Call(Action {
             target: Target::Prompt { server: exchange.server.clone(), name: method.to_owned() },
             fields: Json::object([("args", params.cloned().unwrap_or_else(|| Json::Object(Vec::new())))]),

@@ -24,7 +24,7 @@ fn open() -> Exchange {
 }
 
 fn expected(exchange: Exchange) -> Expected {
-    Expected { speech: Speech::Mcp(exchange), streamed: false, model: None }
+    Expected { speech: Speech::Mcp(exchange), ..Expected::unread() }
 }
 
 /// Lets the agent use these and nothing else.

@@ -1,0 +1,12 @@
+//! Any bytes as the last segment of a spool.
+#![no_main]
+
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use libfuzzer_sys::fuzz_target;
+use pactgate_fuzz::files;
+
+static FOLDER: LazyLock<PathBuf> = LazyLock::new(pactgate_fuzz::folder);
+
+fuzz_target!(|input: &[u8]| files::spool(&FOLDER, input));
