@@ -48,6 +48,14 @@ fn chat(bytes: usize) -> Bytes {
     .into()
 }
 
+fn responses(bytes: usize) -> Bytes {
+    let turns = TURN.repeat(bytes / TURN.len());
+    format!(
+        r#"{{"model":"gpt-4o-mini","max_output_tokens":512,"input":[{turns}{{"role":"user","content":"?"}}]}}"#
+    )
+    .into()
+}
+
 fn requests(c: &mut Criterion) {
     let mut group = c.benchmark_group("classify");
     let tool = r#"{"method":"tools/call","params":{"name":"refund","arguments":{"order":"A-7731","amount":80.50,"currency":"EUR","reason":"arrived late and damaged","notify":true,"lines":[{"sku":"S-1","count":2}]},"_meta":{"progressToken":1}},"jsonrpc":"2.0","id":42}"#;
@@ -60,6 +68,7 @@ fn requests(c: &mut Criterion) {
         ("chat_2KB", Dialect::OpenAi, "/v1/chat/completions", chat(2 << 10)),
         ("chat_32KB", Dialect::OpenAi, "/v1/chat/completions", chat(32 << 10)),
         ("messages_32KB", Dialect::Anthropic, "/v1/messages", chat(32 << 10)),
+        ("responses_32KB", Dialect::OpenAi, "/v1/responses", responses(32 << 10)),
         ("chat_1MB", Dialect::OpenAi, "/v1/chat/completions", chat(1 << 20)),
         ("chat_1MB_one_string", Dialect::OpenAi, "/v1/chat/completions", long.into()),
     ];

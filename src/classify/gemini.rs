@@ -89,6 +89,23 @@ const SHAPES: [&str; 10] = [
 /// Its members that hand the call to another model than the URL names.
 const ROUTES: [&str; 2] = ["routingConfig", "modelSelectionConfig"];
 
+/// Members of a tool. All but the first are tools that Google runs, as is every member that is not known here.
+const TOOL: [&str; 13] = [
+    "functionDeclarations",
+    "googleSearch",
+    "googleSearchRetrieval",
+    "codeExecution",
+    "urlContext",
+    "computerUse",
+    "fileSearch",
+    "mcpServers",
+    "googleMaps",
+    "enterpriseWebSearch",
+    "retrieval",
+    "parallelAiSearch",
+    "exaAiSearch",
+];
+
 /// Members of a part of a conversation.
 const PART: [&str; 20] = [
     "text",
@@ -244,6 +261,7 @@ fn members(
         let at = step(above, PathStep::Member(written.to_owned()));
         match (name, reader.kind()?) {
             (_, Kind::Null) => reader.skip(),
+            ("contents", Kind::Object) => conversation(call, reader),
             ("contents", _) => reader.array(|reader, _| conversation(call, reader)),
             ("systemInstruction" | "content", _) => conversation(call, reader),
             ("generationConfig" | "embedContentConfig", _) => generation_config(call, reader),
@@ -303,7 +321,7 @@ fn generation_config(call: &mut Asked, reader: &mut Reader<'_>) -> Result<(), Fa
 
 /// One member of `tools`: declarations of functions, and any number of tools that Google runs.
 fn tool(call: &mut Asked, reader: &mut Reader<'_>, at: &JsonPath) -> Result<(), Fault> {
-    reader.proto_object(&["functionDeclarations"], |reader, name, written| {
+    reader.proto_object(&TOOL, |reader, name, written| {
         let at = step(at, PathStep::Member(written.to_owned()));
         match (name, reader.kind()?) {
             (_, Kind::Null) => reader.skip(),

@@ -20,6 +20,7 @@ mod offer;
 mod openai;
 mod query;
 mod reference;
+mod responses;
 mod strict_json;
 mod unreadable;
 

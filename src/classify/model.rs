@@ -10,7 +10,7 @@ use crate::classify::{
 use crate::domain::{Action, Dialect, Family, Json, Target, ToolRef, UpstreamName};
 
 /// Tools that one call puts before a model. The APIs themselves take 128.
-const OFFERS_MAX: usize = 1024;
+pub(super) const OFFERS_MAX: usize = 1024;
 
 /// References of one call to what the provider holds.
 const STATES_MAX: usize = 128;
@@ -108,10 +108,31 @@ pub(super) fn read(
     body: &[u8],
     bounds: &Bounds,
 ) -> Result<Reading, Fault> {
+    read_with(form, peer, extra, body, bounds, &mut |_, _| Ok(false))
+}
+
+/// Reads a member in the API's own way, and says whether it did; whatever it left is read in the common way.
+pub(super) type Own<'o> = &'o mut dyn FnMut(&mut Reader<'_>, &str) -> Result<bool, Fault>;
+
+/// The same, where the API has members that are read in its own way.
+pub(super) fn read_with(
+    form: &Form,
+    peer: &Peer,
+    extra: Option<(&str, Json)>,
+    body: &[u8],
+    bounds: &Bounds,
+    own: Own<'_>,
+) -> Result<Reading, Fault> {
     let mut envelope =
         Envelope { provider: peer.provider.clone(), betas: peer.betas.clone(), ..Envelope::default() };
     let mut reader = Reader::new(body, bounds)?;
-    reader.object(Distinct::InAnyCase, |reader, name| envelope.member(form, reader, name, bounds))?;
+    reader.object(Distinct::InAnyCase, |reader, name| {
+        known_spelling(name, form.judged)?;
+        if own(reader, name)? {
+            return Ok(());
+        }
+        envelope.member(form, reader, name, bounds)
+    })?;
     reader.end()?;
     (form.finish)(&mut envelope);
     let held = envelope.states()?;
@@ -165,7 +186,6 @@ impl Envelope {
         name: &str,
         bounds: &Bounds,
     ) -> Result<(), Fault> {
-        known_spelling(name, form.judged)?;
         let kind = reader.kind()?;
         match name {
             "model" => {

@@ -1,9 +1,10 @@
-//! OpenAI's API: chat completions, and the list of models.
+//! OpenAI's API: chat completions, responses, completions, embeddings, and the list of models.
 
 use http::Method;
 
 use crate::classify::fault::Fault;
 use crate::classify::model::{self, Form, Settings};
+use crate::classify::responses;
 use crate::classify::{Bounds, Part, Peer, Problem, Reading, Reply, RequestView, Speech, betas, content};
 use crate::domain::{Dialect, HttpTarget};
 
@@ -11,6 +12,12 @@ use crate::domain::{Dialect, HttpTarget};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Endpoint {
     Chat,
+    Responses,
+    /// Counts the tokens of a call to responses; no model answers.
+    ResponseTokens,
+    /// The API before chat: a text goes on.
+    Completions,
+    Embeddings,
     Models,
 }
 
@@ -31,19 +38,31 @@ const FORM: Form = Form {
         "tools",
         "functions",
         "web_search_options",
+        "plugins",
+        "search_parameters",
+        "mcp_servers",
     ],
     conversation: &["messages"],
-    hosted: &["web_search_options"],
+    // The last three are of other providers who speak this dialect.
+    hosted: &["web_search_options", "plugins", "search_parameters", "mcp_servers"],
     is_run_by_caller: |kind| matches!(kind, "function" | "custom"),
     own: |_, _, _, _, _| Ok(false),
     finish: |_| {},
     settle: settle_token_bound,
 };
 
+/// What comes back holds no call, so nobody reads it.
+const COMPLETIONS: Form = Form { speech: Speech::Unread, conversation: &["prompt", "suffix"], ..FORM };
+const EMBEDDINGS: Form = Form { speech: Speech::Unread, conversation: &["input"], ..FORM };
+
 /// The endpoint of that method and normalized path.
 pub(super) fn recognizes(method: &Method, path: &str) -> Option<Endpoint> {
     match path {
         "/v1/chat/completions" if *method == Method::POST => Some(Endpoint::Chat),
+        "/v1/responses" if *method == Method::POST => Some(Endpoint::Responses),
+        "/v1/responses/input_tokens" if *method == Method::POST => Some(Endpoint::ResponseTokens),
+        "/v1/completions" if *method == Method::POST => Some(Endpoint::Completions),
+        "/v1/embeddings" if *method == Method::POST => Some(Endpoint::Embeddings),
         "/v1/models" if *method == Method::GET => Some(Endpoint::Models),
         _ if *method == Method::GET && path.starts_with("/v1/models/") => Some(Endpoint::Models),
         _ => None,
@@ -58,16 +77,20 @@ pub(super) fn read(
     body: &[u8],
     bounds: &Bounds,
 ) -> Result<Reading, Fault> {
-    let part = match recognizes(view.method, &target.path) {
-        Some(Endpoint::Chat) => {
-            content::demand_json(view.headers)?;
-            betas::in_header(peer, view.headers, "openai-beta")?;
-            return model::read(&FORM, peer, None, body, bounds);
-        }
-        Some(Endpoint::Models) => {
-            betas::in_header(peer, view.headers, "openai-beta")?;
-            model::preparing(&FORM, peer, "models", body)?
-        }
+    let endpoint = recognizes(view.method, &target.path);
+    if endpoint.is_some_and(|endpoint| endpoint != Endpoint::Models) {
+        content::demand_json(view.headers)?;
+    }
+    if endpoint.is_some() {
+        betas::in_header(peer, view.headers, "openai-beta")?;
+    }
+    let part = match endpoint {
+        Some(Endpoint::Chat) => return responses::read_chat(&FORM, peer, body, bounds),
+        Some(Endpoint::Responses) => return responses::read(peer, false, body, bounds),
+        Some(Endpoint::ResponseTokens) => return responses::read(peer, true, body, bounds),
+        Some(Endpoint::Completions) => return model::read(&COMPLETIONS, peer, None, body, bounds),
+        Some(Endpoint::Embeddings) => return model::read(&EMBEDDINGS, peer, None, body, bounds),
+        Some(Endpoint::Models) => model::preparing(&FORM, peer, "models", body)?,
         None => None,
     };
     let part = part.unwrap_or_else(|| Part::opaque(FORM.dialect, target, FORM.reply));

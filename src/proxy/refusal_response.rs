@@ -66,10 +66,15 @@ pub(super) fn cut_stream(speech: &Speech, failure: &Failure) -> Option<Bytes> {
     let answer = of_failure(failure);
     let (name, body) = match speech {
         Speech::Chat => (None, openai(&answer)),
-        Speech::Responses => {
+        Speech::Responses(_) => {
+            let mut event = openai(&answer);
             let error =
                 json!({"type": "error", "code": answer.code, "message": answer.message, "param": null});
-            (Some("error"), error)
+            // The API tells an error at the top of its event; its official clients raise what stands under `error`.
+            if let (Value::Object(event), Value::Object(error)) = (&mut event, error) {
+                event.extend(error);
+            }
+            (Some("error"), event)
         }
         Speech::Anthropic => (Some("error"), anthropic(&answer)),
         Speech::Gemini(_) => (None, google(&answer)),

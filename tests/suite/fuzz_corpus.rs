@@ -105,9 +105,12 @@ fn replay(target: &str, input: &[u8]) {
             return;
         }
         "usage_tap" => {
-            for speech in
-                [Speech::Chat, Speech::Responses, Speech::Anthropic, Speech::Gemini("google".to_owned())]
-            {
+            for speech in [
+                Speech::Chat,
+                Speech::Responses("openai".to_owned()),
+                Speech::Anthropic,
+                Speech::Gemini("google".to_owned()),
+            ] {
                 released(speech, input, 3);
             }
             return;

@@ -43,8 +43,8 @@ pub enum Speech {
     Unread,
     /// OpenAI's chat completions.
     Chat,
-    /// OpenAI's responses.
-    Responses,
+    /// OpenAI's responses, and who runs the tools that they tell of.
+    Responses(String),
     /// Anthropic's messages.
     Anthropic,
     /// Gemini's `generateContent`, and who runs the tools that it tells of.
@@ -158,7 +158,7 @@ impl Speech {
         match self {
             Self::Unread | Self::AgentCard(_) => None,
             Self::Chat => Some(Box::new(chat::Chat::new(bounds))),
-            Self::Responses => responses::script(bounds),
+            Self::Responses(provider) => Some(Box::new(responses::Responses::new(provider, bounds))),
             Self::Anthropic => anthropic::script(expected, bounds),
             Self::Gemini(provider) => gemini::script(provider, bounds),
             Self::Bedrock(provider) => bedrock::script(provider, bounds),
@@ -171,7 +171,7 @@ impl Speech {
     pub(in crate::classify) fn tidy(&self, body: &mut Json) {
         match self {
             Self::Chat => chat::tidy(body),
-            Self::Responses => responses::tidy(body),
+            Self::Responses(_) => responses::tidy(body),
             Self::Anthropic => anthropic::tidy(body),
             Self::Gemini(_) => gemini::tidy(body),
             Self::Bedrock(_) => bedrock::tidy(body),

@@ -16,6 +16,8 @@ pub mod mcp;
 mod responses;
 mod script;
 mod sse;
+#[cfg(test)]
+mod trial;
 mod usage;
 mod whole;
 

@@ -178,7 +178,7 @@ proptest! {
     #[test]
     fn any_bytes_are_safe(chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..10)) {
         for content_type in ["text/event-stream", "application/json"] {
-            for speech in [&Speech::Chat, &Speech::Responses, &Speech::Anthropic, &Speech::Gemini("google".to_owned())] {
+            for speech in [&Speech::Chat, &Speech::Responses("openai".to_owned()), &Speech::Anthropic, &Speech::Gemini("google".to_owned())] {
                 watch(speech, content_type, chunks.iter().map(Vec::as_slice));
             }
         }

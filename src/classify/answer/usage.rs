@@ -18,6 +18,7 @@ static GEMINI: [LazyLock<Finder<'static>>; 3] = [
     LazyLock::new(|| Finder::new("\"model")),
 ];
 static STOP_REASON: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"stopReason\""));
+static RESPONSE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"response\""));
 
 /// What was read so far.
 #[derive(Debug)]
@@ -32,17 +33,18 @@ pub(super) struct Report {
     ended: bool,
 }
 
-/// An OpenAI chunk or response, or an Anthropic event or message.
+/// A chunk or event of one of OpenAI's APIs or its whole response, or an Anthropic event or message.
 #[derive(Deserialize)]
 struct Said {
     #[serde(rename = "type")]
     kind: Option<String>,
     model: Option<String>,
     usage: Option<Usage>,
+    #[serde(alias = "response")]
     message: Option<Message>,
 }
 
-/// The message inside Anthropic's `message_start`.
+/// The message inside Anthropic's `message_start`, the response inside an event of OpenAI's.
 #[derive(Deserialize)]
 struct Message {
     model: Option<String>,
@@ -161,7 +163,11 @@ impl Report {
         }
         let says_usage = USAGE.find(data).is_some_and(|at| !is_null_behind(data, at + USAGE.needle().len()));
         let says_model = self.model.is_none() && MODEL.find(data).is_some();
-        let says_stop = !is_openai && STOP.find(data).is_some();
+        let says_stop = match self.speech {
+            Speech::Chat => false,
+            Speech::Responses(_) => RESPONSE.find(data).is_some(),
+            _ => STOP.find(data).is_some(),
+        };
         if (says_usage || says_model || says_stop)
             && let Ok(mut said) = serde_json::from_slice::<Said>(data)
         {
@@ -169,7 +175,13 @@ impl Report {
                 // Only the message that starts says its model; clients look nowhere else.
                 said.model = None;
             }
-            self.ended |= !is_openai && said.kind.as_deref() == Some("message_stop");
+            self.ended |= match (&self.speech, said.kind.as_deref()) {
+                (Speech::Chat, _) => false,
+                (Speech::Responses(_), kind) => {
+                    matches!(kind, Some("response.completed" | "response.incomplete" | "response.failed"))
+                }
+                (_, kind) => kind == Some("message_stop"),
+            };
             self.hear(said);
         }
     }

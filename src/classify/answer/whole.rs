@@ -54,7 +54,7 @@ impl WholeAnswer {
         let mut questions = match speech {
             Speech::Unread | Speech::AgentCard(_) | Speech::Mcp(_) => Vec::new(),
             Speech::Chat => chat::questions(&tree, bounds)?,
-            Speech::Responses => responses::questions(&tree, bounds)?,
+            Speech::Responses(provider) => responses::questions(provider, &tree, bounds)?,
             Speech::Anthropic => anthropic::questions(&expected, &tree, bounds)?,
             Speech::Gemini(provider) => gemini::questions(&tree, provider, bounds)?,
             Speech::Bedrock(provider) => bedrock::questions(&tree, provider, bounds)?,
@@ -95,7 +95,7 @@ impl WholeAnswer {
         }
         match &expected.speech {
             Speech::Chat => chat::rewrite(&mut tree, &edits)?,
-            Speech::Responses => responses::rewrite(&mut tree, &edits)?,
+            Speech::Responses(_) => responses::rewrite(&mut tree, &edits)?,
             Speech::Anthropic => anthropic::rewrite(&expected, &mut tree, &edits)?,
             Speech::Gemini(_) => gemini::rewrite(&mut tree, &edits)?,
             Speech::Bedrock(_) => bedrock::rewrite(&mut tree, &edits)?,

@@ -6,7 +6,7 @@ use pactgate::classify::{AnswerForm, Bounds, Expected, Judgement, Speech, Step};
 
 fuzz_target!(|input: &[u8]| {
     let Some((size, body)) = input.split_first() else { return };
-    for speech in [Speech::Chat, Speech::Responses, Speech::Anthropic, Speech::Gemini("google".to_owned())] {
+    for speech in [Speech::Chat, Speech::Responses("openai".to_owned()), Speech::Anthropic, Speech::Gemini("google".to_owned())] {
         for refuses in [false, true] {
             let pieces = told(&speech, body.chunks(usize::from(*size).max(1)), refuses);
             assert_eq!(pieces, told(&speech, [body], refuses));

@@ -7,7 +7,13 @@ use pactgate::classify::{AnswerForm, Bounds, Expected, Judgement, Question, Spee
 /// byte; where everything is, nothing is left in it that could be refused.
 pub fn whole(input: &[u8]) {
     let Some((speaker, body)) = input.split_first() else { return };
-    let speakers = [Speech::Chat, Speech::Responses, Speech::Anthropic, Speech::Gemini("gemini".to_owned()), Speech::Bedrock("bedrock".to_owned())];
+    let speakers = [
+        Speech::Chat,
+        Speech::Responses("openai".to_owned()),
+        Speech::Anthropic,
+        Speech::Gemini("gemini".to_owned()),
+        Speech::Bedrock("bedrock".to_owned()),
+    ];
     let speech = speakers[usize::from(*speaker) % speakers.len()].clone();
     let expected = Expected { speech, streamed: false, ..Expected::unread() };
     let bounds = Bounds::default();

@@ -102,8 +102,8 @@ async fn a_list_without_end_is_an_error_with_the_callers_id() {
     {
         let arena = shop(&body, content_type, "").await;
         let got = arena.passes(content_type, Way::Reverse, asks("tools/list")).await;
-        let from = got.body().find('{').unwrap();
-        let said: Value = serde_json::from_str(got.body()[from..].lines().next().unwrap()).unwrap();
+        let line = got.body().lines().find(|line| line.contains('{')).unwrap();
+        let said: Value = serde_json::from_str(line.trim_start_matches("data: ")).unwrap();
         assert_eq!(said["id"], 1, "{got:?}");
         let message = said["error"]["message"].as_str().unwrap();
         assert!(message.contains("more than 10000 entries"), "{message}");

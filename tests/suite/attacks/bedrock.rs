@@ -27,6 +27,10 @@ spec:
     - id: sonnet
       allow: {model: [\"bedrock/anthropic.claude-sonnet-*\", \"bedrock/arn:aws:bedrock:*:*:inference-profile/us.anthropic.*\"]}
       where: {max_tokens: {max: 64}}
+    - id: kept
+      allow: {resource: [\"bedrock/s3Location/s3://mine/**\", \"bedrock/prompt/arn:aws:bedrock:*:123456789012:prompt/*\"]}
+    - id: prompts
+      allow: {model: \"bedrock/arn:aws:bedrock:*:123456789012:prompt/MINE*\"}
     - id: tools
       allow: {tool: [TOOLS]}
 ";
@@ -151,6 +155,41 @@ async fn a_signed_request_goes_on_as_it_came_or_not_at_all() {
     let unplain = signed("model/anthropic.claude%2Dsonnet-4/converse", HELLO);
     let refusal = arena.refuses("needless escape", Way::Forward, unplain, 400, "unreadable").await;
     assert!(refusal.body().contains("signed"), "{refusal:?}");
+}
+
+#[tokio::test]
+async fn a_signature_is_replaced_where_the_sidecar_has_a_token() {
+    let whole = answer("application/json", WHOLE.as_bytes());
+    let arena = Arena::built(Ear::answering(whole, false).await, &pact("get_order, refund"), |_| {});
+    let headers = [
+        ("content-type", "application/json"),
+        ("accept-encoding", "identity"),
+        ("x-amz-date", "20261120T200000Z"),
+        ("x-amz-security-token", "token-of-the-session"),
+        ("authorization", SIGNATURE),
+    ];
+    let call = request("POST", &format!("/bedrock/{MODEL}/converse"), &headers, HELLO);
+    arena.passes("signed", Way::Reverse, call).await;
+    let heard = arena.ear.heard();
+    assert!(heard.contains(&format!("authorization: Bearer {KEY}")), "{heard}");
+    assert!(!heard.contains("AKIA") && !heard.contains("token-of-the-session"), "{heard}");
+}
+
+#[tokio::test]
+async fn what_aws_keeps_is_named_by_the_pact() {
+    let whole = answer("application/json", WHOLE.as_bytes());
+    let arena = Arena::built(Ear::answering(whole, false).await, &pact("get_order, refund"), |_| {});
+    let object = r#"{"inferenceConfig":{"maxTokens":64},"messages":[{"role":"user","content":[{"document":{"name":"d","source":{"s3Location":{"uri":"s3://mine/a/d.pdf"}}}}]}]}"#;
+    arena.passes("an object", Way::Reverse, post(&format!("/bedrock/{MODEL}/converse"), object)).await;
+    let prompt = "model/arn%3Aaws%3Abedrock%3Aus-east-1%3A123456789012%3Aprompt%2FMINE000001%3A1/converse";
+    arena.passes("a prompt", Way::Reverse, post(&format!("/bedrock/{prompt}"), "{}")).await;
+    let names: Vec<String> = arena.records().await.into_iter().map(|record| record.action.name).collect();
+    for name in [
+        "bedrock/s3Location/s3://mine/a/d.pdf",
+        "bedrock/prompt/arn:aws:bedrock:us-east-1:123456789012:prompt/MINE000001:1",
+    ] {
+        assert!(names.contains(&name.to_owned()), "{name}: {names:?}");
+    }
 }
 
 #[tokio::test]

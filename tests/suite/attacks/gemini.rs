@@ -33,7 +33,7 @@ spec:
     - id: search
       allow: {hosted_tool: gemini/googleSearch}
     - id: kept
-      allow: {resource: gemini/cachedContent/cachedContents/mine-*}
+      allow: {resource: [gemini/cachedContent/cachedContents/mine-*, \"gemini/fileData/gs://mine/**\"]}
 ";
 
 fn pact(tools: &str) -> String {
@@ -195,6 +195,20 @@ async fn what_a_pact_does_not_permit_gemini_is_not_asked() {
     assert!(refusal.body().contains("alt=sse"), "{refusal:?}");
     let batch = post(&target("gemini-2.5-flash:batchGenerateContent"), HELLO);
     arena.refuses("a batch", Way::Reverse, batch, 403, "opaque").await;
+}
+
+#[tokio::test]
+async fn what_google_keeps_is_named_by_the_pact() {
+    let whole = answer("application/json", "", b"{}");
+    let arena = Arena::built(Ear::answering(whole, false).await, &pact("get_order"), |_| {});
+    let body = r#"{"contents":[{"parts":[{"fileData":{"fileUri":"gs://mine/a/b.pdf"}}]}],"generationConfig":{"maxOutputTokens":64},"cachedContent":"cachedContents/mine-1"}"#;
+    arena.passes("mine", Way::Reverse, post(ASK, body)).await;
+    let names: Vec<String> = arena.records().await.into_iter().map(|record| record.action.name).collect();
+    assert!(names.contains(&"gemini/cachedContent/cachedContents/mine-1".to_owned()), "{names:?}");
+    for other in ["gs://mine/../yours", "gs://yours/a"] {
+        let answer = arena.send(Way::Reverse, post(ASK, &body.replace("gs://mine/a/b.pdf", other))).await;
+        assert!(matches!(answer.status(), 400 | 403), "{other}: {answer:?}");
+    }
 }
 
 #[tokio::test]

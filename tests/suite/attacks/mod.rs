@@ -12,18 +12,20 @@ mod bodies;
 mod evidence;
 /// Too much, too slow, too often.
 mod floods;
-/// Calls to Gemini, and what it asks for.
-mod gemini;
 /// Frames of HTTP/2, in orders and numbers that no client sends.
 mod frames;
 /// Where one message ends and the next begins.
 mod framing;
+/// Calls to Gemini, and what it asks for.
+mod gemini;
 /// Messages of MCP.
 mod mcp;
 /// Calls to models.
 mod models;
 /// Names and addresses.
 mod names;
+/// Tools and state of the provider's, in a call to OpenAI's responses.
+mod provider_state;
 /// Upstreams that attack the agent, or help it.
 mod responses;
 /// Credentials, on both sides.

@@ -8,12 +8,14 @@ async fn other_paths_of_a_model_api_are_not_known() {
     let body = r#"{"model":"small","messages":[],"input":"x"}"#;
     for path in [
         "/openai/v1/batches",
-        "/openai/v1/responses",
+        "/openai/v1/responses/compact",
+        "/openai/v1/responses/resp_1",
         "/openai/v1/files",
         "/openai/v1/assistants",
         "/openai/v1/realtime/sessions",
         "/openai/v1/chat/completions/x",
-        "/openai/v1/completions",
+        "/openai/v1/completions/x",
+        "/openai/v1/embeddings/x",
         "/openai/",
         "/openai",
         "/claude/v1/messages/batches",

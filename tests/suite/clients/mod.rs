@@ -2,6 +2,8 @@
 
 /// Other agents, by Agent2Agent.
 mod agents;
+/// Answers that hold tool calls.
+mod answers;
 /// Calls that wait for a person.
 mod approvals;
 /// curl, for whatever speaks plain HTTP.
@@ -10,6 +12,8 @@ mod curl;
 mod direct;
 /// Clients of Gemini and Bedrock.
 mod google_and_aws;
+/// An agent framework, from the model's first word to its last.
+mod framework;
 /// Clients of model APIs.
 mod models;
 /// What an operator does at the collector.

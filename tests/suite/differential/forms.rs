@@ -104,10 +104,12 @@ pub const FORMS: &[Form] = &[
         let stream = anthropic_stream(act, dice);
         streamed(Speech::Anthropic, &stream, dice)
     }),
-    plain("Responses, whole", |act, dice| whole(Speech::Responses, &responses(act, dice))),
+    plain("Responses, whole", |act, dice| {
+        whole(Speech::Responses("openai".to_owned()), &responses(act, dice))
+    }),
     plain("Responses, streamed", |act, dice| {
         let stream = responses_stream(act, dice);
-        streamed(Speech::Responses, &stream, dice)
+        streamed(Speech::Responses("openai".to_owned()), &stream, dice)
     }),
     plain("Gemini, whole", |act, dice| whole(Speech::Gemini("gemini".to_owned()), &gemini(act, dice))),
     plain("Gemini, streamed", |act, dice| {

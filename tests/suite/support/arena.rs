@@ -69,17 +69,29 @@ impl Ear {
     /// Answers each request with the bytes that stand there at that moment.
     pub async fn saying(answer: impl FnOnce(SocketAddr) -> Said, closes: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let answer = answer(listener.local_addr().unwrap());
+        Self::at(listener, move |_| answer.lock().unwrap().to_vec(), closes)
+    }
+
+    /// Answers each request with the bytes made for it; stays open.
+    pub async fn acting(act: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        Self::at(TcpListener::bind("127.0.0.1:0").await.unwrap(), act, false)
+    }
+
+    fn at(
+        listener: TcpListener,
+        act: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static,
+        closes: bool,
+    ) -> Self {
         let address = listener.local_addr().unwrap();
-        let answer = answer(address);
         let heard: Arc<Mutex<Vec<u8>>> = Arc::default();
-        let hearing = Arc::clone(&heard);
+        let (hearing, act) = (Arc::clone(&heard), Arc::new(act));
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
-                let (heard, answer) = (Arc::clone(&hearing), Arc::clone(&answer));
+                let (heard, act) = (Arc::clone(&hearing), Arc::clone(&act));
                 tokio::spawn(async move {
-                    while hear(&mut stream, &heard).await {
-                        let answer = *answer.lock().unwrap();
-                        if stream.write_all(answer).await.is_err() || closes {
+                    while let Some(request) = hear(&mut stream, &heard).await {
+                        if stream.write_all(&act(&request)).await.is_err() || closes {
                             return;
                         }
                     }
@@ -105,8 +117,8 @@ impl Ear {
     }
 }
 
-/// Reads one request as far as its framing tells; `false` at the end of the connection.
-async fn hear(stream: &mut TcpStream, heard: &Mutex<Vec<u8>>) -> bool {
+/// Reads one request as far as its framing tells; `None` at the end of the connection.
+async fn hear(stream: &mut TcpStream, heard: &Mutex<Vec<u8>>) -> Option<String> {
     let mut request = Vec::new();
     let mut chunk = [0; 4096];
     loop {
@@ -115,7 +127,7 @@ async fn hear(stream: &mut TcpStream, heard: &Mutex<Vec<u8>>) -> bool {
                 request.extend_from_slice(&chunk[..count]);
                 heard.lock().unwrap().extend_from_slice(&chunk[..count]);
             }
-            _ => return false,
+            _ => return None,
         }
         let text = String::from_utf8_lossy(&request).to_ascii_lowercase();
         let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
@@ -125,7 +137,7 @@ async fn hear(stream: &mut TcpStream, heard: &Mutex<Vec<u8>>) -> bool {
             None => !head.contains("transfer-encoding: chunked") || body.ends_with("0\r\n\r\n"),
         };
         if is_whole {
-            return true;
+            return Some(String::from_utf8_lossy(&request).into_owned());
         }
     }
 }

@@ -34,6 +34,8 @@ pub mod prometheus;
 pub mod recorded;
 /// The built sidecar as a process of its own.
 pub mod sidecar;
+/// How the APIs of models write answers with tool calls, and what a client reads out of them.
+pub mod speech;
 /// An upstream that sends events when it is told to.
 pub mod teller;
 /// The world outside: a model API and an MCP server.

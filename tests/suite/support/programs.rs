@@ -12,6 +12,9 @@ use serde_json::Value;
 pub enum Program {
     OpenAiPython,
     OpenAiNode,
+    /// The same, for answers that hold tool calls.
+    OpenAiPythonAnswers,
+    OpenAiNodeAnswers,
     AnthropicPython,
     /// The same client, with tools that a model calls.
     AnthropicTools,
@@ -24,6 +27,8 @@ pub enum Program {
     McpBefore,
     /// The client of Agent2Agent.
     A2a,
+    /// An agent on the OpenAI Agents SDK.
+    OpenAiAgents,
     /// The HTTP client `requests`.
     Requests,
 }
@@ -38,9 +43,12 @@ impl Program {
             Self::BedrockPython => (python(".venv"), "bedrock_converse.py"),
             Self::McpPresent => (python(".venv"), "mcp_present.py"),
             Self::McpBefore => (python(".venv-before"), "mcp_before.py"),
+            Self::OpenAiAgents => (python(".venv"), "openai_agents.py"),
             Self::A2a => (python(".venv-a2a"), "a2a_client.py"),
             Self::Requests => (python(".venv"), "http_requests.py"),
             Self::OpenAiNode => (node(), "openai_chat.mjs"),
+            Self::OpenAiPythonAnswers => (python(".venv"), "openai_answers.py"),
+            Self::OpenAiNodeAnswers => (node(), "openai_answers.mjs"),
         };
         let mut command = Command::new(interpreter);
         command.arg(folder().join(script));

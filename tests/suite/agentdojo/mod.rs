@@ -1,6 +1,9 @@
 //! A public corpus of agents' tool calls with injected ones mixed in: the pact lets the tasks' calls through and stops
 //! the injected ones, but for those that it lists.
 
+/// The same over sockets.
+mod wire;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
