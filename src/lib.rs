@@ -15,6 +15,7 @@ pub mod wire;
 pub mod approvals;
 pub mod limits;
 pub mod net;
+pub mod pins;
 pub mod spool;
 #[cfg(feature = "plane")]
 pub mod store;

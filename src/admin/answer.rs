@@ -5,9 +5,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
+use serde_json::json;
 use tokio::sync::Semaphore;
+use url::form_urlencoded;
 
-use crate::admin::view::{Page, View};
+use crate::admin::view::{Declined, Page, ToolName, View};
+use crate::domain::Digest;
 use crate::net::Body;
 
 /// The version of the text format that Prometheus asks for when it knows no newer one.
@@ -23,12 +26,13 @@ pub(super) enum Door {
 }
 
 /// What is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Question {
     Live,
     Ready,
     Metrics,
     Page(Page),
+    Accept(ToolName),
 }
 
 /// Answers the requests of one door.
@@ -41,8 +45,9 @@ pub(super) struct Answerer {
 }
 
 impl Door {
-    fn question(self, path: &str) -> Option<Question> {
+    fn question(self, path: &str, query: &str) -> Option<Question> {
         match (self, path) {
+            (Self::Socket, "/tools/accept") => Some(Question::Accept(tool_name(query))),
             (Self::Port, "/livez") => Some(Question::Live),
             (Self::Port, "/readyz") => Some(Question::Ready),
             (Self::Port, "/metrics") => Some(Question::Metrics),
@@ -59,13 +64,17 @@ impl Answerer {
 
     /// The answer to a request, whose body is never read.
     pub(super) async fn answer<B>(&self, request: Request<B>) -> Response<Body> {
-        let Some(question) = self.door.question(request.uri().path()) else {
+        let Some(question) =
+            self.door.question(request.uri().path(), request.uri().query().unwrap_or_default())
+        else {
             return bare(StatusCode::NOT_FOUND);
         };
+        let is_change = matches!(question, Question::Accept(_));
         let is_head = match *request.method() {
-            Method::GET => false,
-            Method::HEAD => true,
-            _ => return not_allowed(),
+            Method::GET if !is_change => false,
+            Method::HEAD if !is_change => true,
+            Method::POST if is_change => false,
+            _ => return not_allowed(is_change),
         };
         let (status, kind, text) = match question {
             Question::Live => (StatusCode::OK, TEXT_TYPE, Bytes::from_static(b"live\n")),
@@ -99,6 +108,15 @@ fn read(view: &dyn View, question: Question) -> Option<(StatusCode, HeaderValue,
             let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
             Some((status, JSON_TYPE, serde_json::to_vec(&readiness).ok()?.into()))
         }
+        Question::Accept(tool) => {
+            let (status, page) = match view.accept_tool(&tool) {
+                Ok(page) => (StatusCode::OK, page),
+                Err(Declined::Absent(why)) => (StatusCode::NOT_FOUND, json!({"detail": why})),
+                Err(Declined::Conflict(why)) => (StatusCode::CONFLICT, json!({"detail": why})),
+                Err(Declined::Failed(why)) => (StatusCode::INTERNAL_SERVER_ERROR, json!({"detail": why})),
+            };
+            Some((status, JSON_TYPE, serde_json::to_vec(&page).ok()?.into()))
+        }
         Question::Page(page) => {
             Some((StatusCode::OK, JSON_TYPE, serde_json::to_vec(&view.page(page)).ok()?.into()))
         }
@@ -111,9 +129,27 @@ fn bare(status: StatusCode) -> Response<Body> {
     response
 }
 
-fn not_allowed() -> Response<Body> {
+/// The tool that a query names. A digest that is none stands for no tool at all.
+fn tool_name(query: &str) -> ToolName {
+    let mut tool = ToolName::default();
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        match name.as_ref() {
+            "server" => tool.server = value.into_owned(),
+            "tool" => tool.tool = value.into_owned(),
+            "definition" => match Digest::parse_hex(&value) {
+                Some(digest) => tool.definition = Some(digest),
+                None => return ToolName::default(),
+            },
+            _ => return ToolName::default(),
+        }
+    }
+    tool
+}
+
+fn not_allowed(is_change: bool) -> Response<Body> {
     let mut response = bare(StatusCode::METHOD_NOT_ALLOWED);
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+    let allowed = if is_change { "POST" } else { "GET, HEAD" };
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
     response
 }
 

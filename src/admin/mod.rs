@@ -5,9 +5,10 @@
 //! | door | who may open it | what it tells |
 //! | --- | --- | --- |
 //! | the port | everybody | `/metrics`, `/livez`, `/readyz` |
-//! | the Unix socket, mode 0600 | the sidecar's user, and root | `/status`, `/pacts`, `/trust`, `/limits`, `/config`, `/approvals` |
+//! | the Unix socket, mode 0600 | the sidecar's user, and root | `/status`, `/pacts`, `/trust`, `/limits`, `/config`, `/approvals`, `/tools` |
 //!
-//! Neither changes anything. What they tell comes from a [`View`], so that this room knows none of its neighbors.
+//! Only one thing can be changed here, and through the socket alone: `POST /tools/accept` says that a changed tool is
+//! as it should be. What they tell comes from a [`View`], so that this room knows none of its neighbors.
 
 mod answer;
 pub mod pages;
@@ -19,4 +20,4 @@ mod view;
 pub use readiness::{Check, Readiness};
 pub use serve::{Admin, AdminError, Settings, bind};
 pub use socket::{SocketError, SocketProblem};
-pub use view::{Page, View};
+pub use view::{Declined, Page, ToolName, View};

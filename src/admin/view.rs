@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::admin::readiness::Readiness;
+use crate::domain::Digest;
 
 /// The running sidecar, as far as it is shown. Called on a thread that may wait for locks and disks, once at a time
 /// per door. What it returns must be bounded in size and free of secrets.
@@ -13,6 +14,33 @@ pub trait View: Send + Sync + 'static {
     fn readiness(&self) -> Readiness;
     /// One page of the admin socket. `pages` holds the parts that it is put together from.
     fn page(&self, page: Page) -> Value;
+    /// Takes the newest definition of a tool for the one that counts. Returns what the socket answers.
+    ///
+    /// # Errors
+    /// When it does not count, and why.
+    fn accept_tool(&self, tool: &ToolName) -> Result<Value, Declined>;
+}
+
+/// A tool whose definition is to be accepted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ToolName {
+    /// The MCP server.
+    pub server: String,
+    /// The tool.
+    pub tool: String,
+    /// Digest of the definition that somebody has looked at; without it, the newest one is meant.
+    pub definition: Option<Digest>,
+}
+
+/// Why something was not done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Declined {
+    /// There is no such thing.
+    Absent(String),
+    /// It is not as the caller believes.
+    Conflict(String),
+    /// It failed.
+    Failed(String),
 }
 
 /// A page of the admin socket.
@@ -30,12 +58,14 @@ pub enum Page {
     Config,
     /// The questions that people have not settled yet.
     Approvals,
+    /// What MCP tools said of themselves first, and whether they say something else.
+    Tools,
 }
 
 impl Page {
     /// Every page.
-    pub const ALL: [Self; 6] =
-        [Self::Status, Self::Pacts, Self::Trust, Self::Limits, Self::Config, Self::Approvals];
+    pub const ALL: [Self; 7] =
+        [Self::Status, Self::Pacts, Self::Trust, Self::Limits, Self::Config, Self::Approvals, Self::Tools];
 
     /// Where it is found.
     #[must_use]
@@ -47,6 +77,7 @@ impl Page {
             Self::Limits => "/limits",
             Self::Config => "/config",
             Self::Approvals => "/approvals",
+            Self::Tools => "/tools",
         }
     }
 

@@ -147,6 +147,7 @@ impl Asked {
             reply: Reply::of(dialect),
             coverage: Coverage::Envelope,
             withheld: Vec::new(),
+            refers: None,
         };
         let asked = Target::Model { provider: self.provider.clone(), model: self.model.clone() };
         let references = self.references.into_iter().map(|target| part(target, Json::Object(Vec::new())));

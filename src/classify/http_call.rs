@@ -47,7 +47,7 @@ pub(super) fn read(
     refuse_method_override(view, &fields)?;
     let action =
         Action { target: Target::Http(target), fields: Json::Object(fields), dialect: Dialect::Http };
-    Ok(Reading::plain(Part { action, reply: Reply::Problem, coverage, withheld: Vec::new() }))
+    Ok(Reading::plain(Part { action, reply: Reply::Problem, coverage, withheld: Vec::new(), refers: None }))
 }
 
 /// Refuses a parameter, in the query or the arguments, that asks for another method than the request line.

@@ -19,6 +19,7 @@ mod names;
 mod offer;
 mod openai;
 mod query;
+mod reference;
 mod responses;
 mod strict_json;
 mod unreadable;
@@ -32,12 +33,14 @@ use crate::classify::fault::Fault;
 use crate::domain::{Action, Dialect, HttpTarget, Json, Target, UpstreamName};
 
 pub use address::{AddressError, http_target, normalize_host, normalize_path};
+pub use answer::mcp::Exchange as McpExchange;
 pub use answer::{
     AgentCard, AnswerForm, AnswerReader, Door, Expected, Hosted, Judgement, Listed, Made, Observed, Question,
     Speech, Step, Unfit, WholeAnswer, cut_converse,
 };
 pub use bedrock::signed_headers;
 pub use offer::{JsonPath, Offer, PathStep};
+pub use reference::Reference;
 pub use strict_json::read_json;
 pub use unreadable::{Problem, Unreadable};
 
@@ -153,6 +156,8 @@ pub struct Part {
     pub coverage: Coverage,
     /// Names of tools that were taken out of the request, because the pact never lets the agent call them.
     pub withheld: Vec<String>,
+    /// What it refers to of an earlier call of the same agent: it is refused where nothing is known of that.
+    pub refers: Option<Reference>,
 }
 
 /// The form in which a caller understands a refusal.
@@ -361,6 +366,7 @@ impl Part {
             reply,
             coverage: Coverage::Read,
             withheld: Vec::new(),
+            refers: None,
         }
     }
 
@@ -378,7 +384,7 @@ impl Part {
     fn unread(dialect: Dialect, target: &HttpTarget, path: Option<String>) -> Self {
         let target = Target::Opaque { host: target.host.clone(), port: target.port, path };
         let action = Action { target, fields: Json::Object(Vec::new()), dialect };
-        Self { action, reply: Reply::Problem, coverage: Coverage::Unread, withheld: Vec::new() }
+        Self { action, reply: Reply::Problem, coverage: Coverage::Unread, withheld: Vec::new(), refers: None }
     }
 }
 

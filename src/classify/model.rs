@@ -149,6 +149,7 @@ pub(super) fn read_with(
         reply: form.reply.clone(),
         coverage: Coverage::Envelope,
         withheld: Vec::new(),
+        refers: None,
     };
     let asked = (peer.provider.clone(), model.clone());
     let may_answer = others.iter().map(|other| other.model.clone()).collect();

@@ -110,7 +110,7 @@ impl Call {
             let known = self.parts.iter().any(|part| part.action == offer.action);
             if !known {
                 let (action, reply) = (offer.action.clone(), reply.clone());
-                self.parts.push(Part { action, reply, coverage, withheld: Vec::new() });
+                self.parts.push(Part { action, reply, coverage, withheld: Vec::new(), refers: None });
             }
         }
         Ok(())

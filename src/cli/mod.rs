@@ -10,6 +10,7 @@ pub mod proxy;
 mod role;
 pub mod sidecar;
 pub mod status;
+pub mod tools;
 
 use std::process::ExitCode;
 
@@ -43,6 +44,9 @@ enum Role {
     Ca(ca::Command),
     /// What a running sidecar does.
     Status(status::StatusArgs),
+    /// What MCP tools said of themselves first, and which have changed.
+    #[command(subcommand)]
+    Tools(tools::ToolsCommand),
 }
 
 /// An error and everything behind it, in one line.
@@ -70,5 +74,6 @@ pub fn run() -> ExitCode {
         Role::Pact(command) => pact::run(command),
         Role::Ca(command) => ca::run(command),
         Role::Status(args) => status::run(args),
+        Role::Tools(command) => tools::run(command),
     }
 }

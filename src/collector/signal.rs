@@ -44,6 +44,10 @@ pub(in crate::collector) async fn raise(
                 ProblemKind::Malformed,
                 "`evidence-gap` and `gap` go together, and come from a sidecar",
             )),
+            (Caller::Operator(_), SignalKind::ToolChanged, None) => Err(Failure::new(
+                ProblemKind::Forbidden,
+                "only a sidecar sees the definitions of tools, and raises `tool-changed`",
+            )),
             (caller, kind, None) if is_open_to_callers(kind) => store(&plane, &caller, request).await,
             (_, kind, None) => Err(Failure::new(
                 ProblemKind::Forbidden,
@@ -56,7 +60,10 @@ pub(in crate::collector) async fn raise(
 
 fn is_open_to_callers(kind: SignalKind) -> bool {
     match kind {
-        SignalKind::PactBreach | SignalKind::IncidentFlag | SignalKind::SettlementDispute => true,
+        SignalKind::PactBreach
+        | SignalKind::IncidentFlag
+        | SignalKind::SettlementDispute
+        | SignalKind::ToolChanged => true,
         SignalKind::ScoreDrop
         | SignalKind::FreshnessGap
         | SignalKind::EvidenceGap

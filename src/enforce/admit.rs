@@ -170,6 +170,10 @@ impl Enforcer {
         if case.verdict.ruling == Ruling::Deny {
             return Err(self.denied(record, &case));
         }
+        if let Some(refusal) = self.changed(record, &case) {
+            return Err(refusal);
+        }
+        self.refer(record, caller, &case)?;
         if let Some(credit) = self.credit(caller, &case) {
             record.parent = Some(credit.decision);
             case.is_carried_out = true;

@@ -47,7 +47,7 @@ impl Sending {
 }
 
 impl Case<'_> {
-    fn refusal(&self, record: &Record, reason: Reason, detail: String) -> Refusal {
+    pub(super) fn refusal(&self, record: &Record, reason: Reason, detail: String) -> Refusal {
         Refusal {
             pact: Some(self.pact.name().clone()),
             clauses: self.verdict.clauses.clone(),

@@ -10,9 +10,9 @@ use crate::pact;
 /// Judges what the answer to one admitted call holds.
 #[derive(Clone, Debug)]
 pub struct AnswerJudge {
-    judge: Arc<Enforcer>,
+    pub(super) judge: Arc<Enforcer>,
     /// Who made the call, and its decision as the parent of what follows from it.
-    caller: Caller,
+    pub(super) caller: Caller,
     upstream: Option<UpstreamName>,
     dialect: Dialect,
 }
@@ -59,11 +59,20 @@ impl AnswerJudge {
     #[must_use]
     pub fn shown(&self, listed: &[Listed]) -> Vec<bool> {
         let pacts = self.judge.pacts.load();
-        let Some(pact) = pacts.governing(&self.caller.agent).enforcing else {
-            return vec![true; listed.len()];
-        };
+        let pact = pacts.governing(&self.caller.agent).enforcing;
         let tier = self.judge.rooms.tiers.view(&self.caller.agent).tier;
-        listed.iter().map(|entry| pact::may_ever(pact, &entry.action, tier)).collect()
+        let may_use = |action: &Action| pact.is_none_or(|pact| pact::may_ever(pact, action, tier));
+        let refuses_changed = pact.is_some_and(|pact| pact.refuses_changed());
+        let may_see = |entry: &Listed| match entry {
+            Listed::Entry { action, .. } if !may_use(action) => false,
+            Listed::Entry { action, definition } => match definition {
+                Some(definition) => self.judge.compare(&self.caller, action, *definition) || !refuses_changed,
+                None => true,
+            },
+            Listed::Task { server, id } => self.has_task(server, id),
+            Listed::Unnamed => false,
+        };
+        listed.iter().map(may_see).collect()
     }
 
     async fn action(&self, action: Action) -> Result<(), Refusal> {
@@ -73,6 +82,7 @@ impl AnswerJudge {
             reply: Reply::Problem,
             coverage: Coverage::Read,
             withheld: Vec::new(),
+            refers: None,
         };
         let outbound = Outbound { upstream: self.upstream.clone(), ..Outbound::default() };
         match self.judge.admit(&self.caller, vec![part], outbound).await {

@@ -1,6 +1,7 @@
 //! The judge: admit before the call, settle after it.
 
 mod admit;
+mod changed;
 mod credit;
 mod draft;
 mod gates;
@@ -10,6 +11,7 @@ mod permit;
 mod refusal;
 mod refuse;
 mod tally;
+mod ties;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,6 +29,7 @@ use crate::domain::{AgentId, DecisionId, Dialect, SharedClock};
 use crate::evidence::{Proof, Traceparent};
 use crate::limits::Limits;
 use crate::pact::PactSet;
+use crate::pins::Pins;
 use crate::spool::Recorder;
 use crate::telemetry::Metrics;
 use crate::trust::TierCache;
@@ -77,6 +80,8 @@ pub struct Rooms {
     pub limits: Arc<Limits>,
     /// What people answered.
     pub desk: Desk,
+    /// What MCP tools said of themselves.
+    pub pins: Arc<Pins>,
     /// Where evidence goes.
     pub recorder: Arc<Recorder>,
     /// What operators see.
@@ -94,6 +99,8 @@ pub struct Enforcer {
     settings: Settings,
     /// Calls that models made and agents have not carried out yet.
     credits: credit::Credits,
+    /// What MCP servers gave agents to come back with.
+    ties: ties::Ties,
     /// Tells decisions of one process apart; the counter tells them apart within it.
     nonce: [u8; 6],
     decisions: AtomicU64,
@@ -109,7 +116,8 @@ impl Enforcer {
         aws_lc_rs::rand::fill(&mut nonce).map_err(|_| NoRandomness)?;
         let pacts = ArcSwap::from_pointee(pacts);
         let credits = credit::Credits::default();
-        Ok(Arc::new(Self { pacts, rooms, settings, credits, nonce, decisions: AtomicU64::new(0) }))
+        let ties = ties::Ties::default();
+        Ok(Arc::new(Self { pacts, rooms, settings, credits, ties, nonce, decisions: AtomicU64::new(0) }))
     }
 
     /// The pacts in force.

@@ -17,9 +17,9 @@ use crate::wire::{self, GapNotice, Position, Severity, SignalKind, SignalRequest
 
 const EVENTS: &str = "/v1/events";
 const POSITION: &str = "/v1/events/position";
-const SIGNALS: &str = "/v1/signals";
+pub(super) const SIGNALS: &str = "/v1/signals";
 const BATCH: &str = "application/cloudevents-batch+json";
-const JSON: &str = "application/json";
+pub(super) const JSON: &str = "application/json";
 
 /// Carries the spool's records to the collector.
 pub(super) struct Delivery {

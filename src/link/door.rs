@@ -1,4 +1,4 @@
-//! Link: the door. Starts the three tasks, counts for them, and waits for their end.
+//! Link: the door. Starts the tasks, counts for them, and waits for their end.
 
 use std::sync::Arc;
 
@@ -11,8 +11,10 @@ use crate::link::delivery::Delivery;
 use crate::link::session::Session;
 use crate::link::stats::Counters;
 use crate::link::tier_feed::TierFeed;
+use crate::link::tool_news::ToolNews;
 use crate::link::{Settings, Stats};
 use crate::net::RootsError;
+use crate::pins::Pins;
 use crate::spool::Recorder;
 use crate::trust::TierCache;
 
@@ -51,6 +53,7 @@ impl Link {
         recorder: Arc<Recorder>,
         tiers: Arc<TierCache>,
         desk: Desk,
+        pins: Arc<Pins>,
         shutdown: CancellationToken,
     ) -> Result<Self, LinkError> {
         let settings = Arc::new(settings.bounded());
@@ -70,9 +73,11 @@ impl Link {
             desk,
             counters: Arc::clone(&counters),
         };
+        let news = ToolNews { session: Arc::clone(&session), settings: Arc::clone(&settings), pins };
         let delivery = Delivery { session, settings, recorder, counters: Arc::clone(&counters) };
         tasks.spawn(delivery.run(shutdown.clone()));
         tasks.spawn(relay.run(shutdown.clone()));
+        tasks.spawn(news.run(shutdown.clone()));
         tasks.spawn(feed.run(shutdown));
         tasks.close();
         Ok(Self { counters, tasks })

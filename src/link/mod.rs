@@ -1,6 +1,6 @@
 //! The sidecar's line to the collector: records and questions up, tiers and answers down.
 //!
-//! Three tasks that do not wait for one another. None of them is on the way of a call: a collector that is slow,
+//! Four tasks that do not wait for one another. None of them is on the way of a call: a collector that is slow,
 //! absent or wrong costs calls nothing until the spool is full or the news of tiers has grown old, and what
 //! happens then is the spool's and the tier cache's to say.
 
@@ -12,6 +12,7 @@ mod session;
 mod settings;
 mod stats;
 mod tier_feed;
+mod tool_news;
 mod trouble;
 
 pub use door::{Link, LinkError};

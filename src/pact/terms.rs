@@ -1,6 +1,6 @@
 //! The pact as executed: compiled once, shared by every call.
 
-use crate::domain::{Action, ActionKind, AgentId, ClauseId, Digest, PactName, Ruling, TrustTier};
+use crate::domain::{Action, ActionKind, AgentId, ClauseId, Digest, PactName, Ruling, Target, TrustTier};
 use crate::pact::condition::Condition;
 use crate::pact::constraint::Constraint;
 use crate::pact::diagnostics::File;
@@ -183,6 +183,11 @@ impl Pact {
     #[must_use]
     pub const fn refuses_changed(&self) -> bool {
         self.refuses_changed
+    }
+
+    /// The MCP tools, as server and tool, that the table of tools takes for the same capability as an action.
+    pub fn mcp_forms(&self, target: &Target) -> impl Iterator<Item = (String, String)> + use<> {
+        self.tools.mcp_forms(target).into_iter()
     }
 
     /// The name of the file it was read from.

@@ -126,6 +126,17 @@ impl ToolTable {
         }
     }
 
+    /// The MCP tools, as server and tool, that are the same capability as the action.
+    #[must_use]
+    pub fn mcp_forms(&self, target: &Target) -> Vec<(String, String)> {
+        let capability = self.naming(target).capability;
+        let number = |row: &Row| self.capability(row.capability);
+        let is_same = |row: &Row| capability.is_some() && number(row) == capability;
+        let all = self.mcp.iter().flat_map(|(server, tools)| tools.iter().map(move |row| (server, row)));
+        let same = all.filter(|(_, (_, row))| is_same(row));
+        same.map(|(server, (tool, _))| (server.to_string(), tool.to_string())).collect()
+    }
+
     /// Whether some plain HTTP call is a tool.
     #[must_use]
     pub const fn maps_http(&self) -> bool {

@@ -126,7 +126,13 @@ async fn pass_closed(
         fields: Json::Object(Vec::new()),
         dialect: Dialect::Opaque,
     };
-    let part = Part { action, reply: Reply::Problem, coverage: Coverage::Unread, withheld: Vec::new() };
+    let part = Part {
+        action,
+        reply: Reply::Problem,
+        coverage: Coverage::Unread,
+        withheld: Vec::new(),
+        refers: None,
+    };
     let authority = format!("{}:{port}", bracketed(host));
     let mut outbound = Outbound::default();
     if let Ok(uri) = authority.parse() {

@@ -6,7 +6,7 @@ use http::{Response, StatusCode};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::classify::{self, Reply, Speech};
+use crate::classify::{self, McpExchange, Reply, Speech};
 use crate::domain::{DecisionId, Reason};
 use crate::enforce::{Refusal, Refused};
 use crate::net::Body;
@@ -50,6 +50,8 @@ pub(super) struct Failure {
     pub code: &'static str,
     /// What happened, as a sentence that names no address or credential.
     pub message: String,
+    /// Whether the upstream did answer, and the answer was held back: the session that it belongs to goes on.
+    pub held_back: bool,
 }
 
 /// Answers a request that was admitted and then failed.
@@ -77,12 +79,21 @@ pub(super) fn cut_stream(speech: &Speech, failure: &Failure) -> Option<Bytes> {
         Speech::Anthropic => (Some("error"), anthropic(&answer)),
         Speech::Gemini(_) => (None, google(&answer)),
         Speech::Bedrock(_) => return Some(classify::cut_converse(&answer.message)),
-        Speech::Mcp(_) | Speech::AgentCard(_) | Speech::Unread => return None,
+        Speech::Mcp(exchange) => return cut_messages(exchange, &answer),
+        Speech::AgentCard(_) | Speech::Unread => return None,
     };
     Some(match name {
         Some(name) => format!("event: {name}\ndata: {body}\n\n").into(),
         None => format!("data: {body}\n\n").into(),
     })
+}
+
+/// An error for each message that waits for an answer. One that was answered before the cut does not mind.
+fn cut_messages(exchange: &McpExchange, answer: &Answer) -> Option<Bytes> {
+    let error = |id: &RawValue| json_rpc(&Reply::JsonRpc { id: id.to_owned() }, answer);
+    let events: String =
+        exchange.asked.iter().map(|asked| format!("data: {}\n\n", error(&asked.id))).collect();
+    (!events.is_empty()).then(|| events.into())
 }
 
 fn of_refusal(refusal: &Refusal) -> Answer {
@@ -112,7 +123,7 @@ fn of_failure(failure: &Failure) -> Answer {
     Answer {
         decision: failure.decision.clone(),
         status: failure.status,
-        ends_session: true,
+        ends_session: !failure.held_back,
         code: failure.code,
         json_rpc_code: i64::from(failure.status) * 1_000 + 1,
         message: format!("{} Decision {}.", failure.message, failure.decision),

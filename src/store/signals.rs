@@ -2,7 +2,7 @@
 
 use sqlx::{SqliteConnection, SqlitePool};
 
-use crate::domain::{AgentId, Timestamp};
+use crate::domain::{AgentId, Digest, Timestamp};
 use crate::evidence::Source;
 use crate::store::fold::Effects;
 use crate::store::rows::{id, moment, signed, unsigned};
@@ -51,13 +51,17 @@ impl NewSignal {
     }
 
     /// What is the same: kind, severity, whom it is about, who says it, and the hour. Not the detail, which may
-    /// hold numbers that differ each time; the first detail stays.
+    /// hold numbers that differ each time; the first detail stays. Each change of a tool is one of its own.
     fn fingerprint(&self, at: Timestamp) -> String {
         let hour = at.as_seconds().div_euclid(3_600);
         let agent = self.agent.as_ref().map_or("", |agent| agent.as_str());
         let source = self.source.as_deref().unwrap_or_default();
         let (kind, severity, by) = (self.kind.name(), self.severity.name(), &self.by);
-        format!("{kind} {severity} {hour} {agent} {source} {by}")
+        let what = match self.kind {
+            SignalKind::ToolChanged => format!(" {}", Digest::of(self.detail.as_bytes())),
+            _ => String::new(),
+        };
+        format!("{kind} {severity} {hour} {agent} {source} {by}{what}")
     }
 }
 

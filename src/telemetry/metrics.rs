@@ -193,6 +193,13 @@ impl Metrics {
         count(&self.families.unreadable, &[problem], 1);
     }
 
+    /// An MCP tool came with another definition than before.
+    pub fn tool_changed(&self, upstream: &UpstreamName) {
+        let upstreams = self.upstreams.load();
+        let label = if upstreams.known.contains_key(upstream) { upstream.as_str() } else { "other" };
+        count(&self.families.changed_tools, &[label], 1);
+    }
+
     /// A verdict took this long.
     pub fn decision_took(&self, time: Duration) {
         observe(self.decision.as_ref(), time);

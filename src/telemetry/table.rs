@@ -157,6 +157,8 @@ table! {
         "Bytes of records on disk.";
     evidence_deliveries: IntCounterVec "pactgate_evidence_deliveries_total" ["result"]
         "Batches sent to the collector, by result: `accepted`, `refused`, `failed` (it was not reached, or broke off), `nonsense` (its answer), `conflict` (it holds another log).";
+    changed_tools: IntCounterVec "pactgate_changed_tools_total" ["upstream"]
+        "Definitions of MCP tools that came and were not the pinned ones, each as often as it was new.";
     opaque_connections: IntCounterVec "pactgate_opaque_connections_total" []
         "Connections passed on unread, because a clause allows it.";
     opaque_bytes: IntCounterVec "pactgate_opaque_bytes_total" ["direction"]

@@ -25,11 +25,13 @@ pub enum SignalKind {
     EvidenceFork,
     /// A person suspended an agent or reinstated it.
     Override,
+    /// The definition of a tool that an agent may use is another one than when it was first seen.
+    ToolChanged,
 }
 
 impl SignalKind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::PactBreach,
         Self::ScoreDrop,
         Self::FreshnessGap,
@@ -38,6 +40,7 @@ impl SignalKind {
         Self::EvidenceGap,
         Self::EvidenceFork,
         Self::Override,
+        Self::ToolChanged,
     ];
 
     /// The name on the wire, in the store and in metrics.
@@ -52,6 +55,7 @@ impl SignalKind {
             Self::EvidenceGap => "evidence-gap",
             Self::EvidenceFork => "evidence-fork",
             Self::Override => "override",
+            Self::ToolChanged => "tool-changed",
         }
     }
 
@@ -93,7 +97,8 @@ impl Severity {
 }
 
 /// Body of `POST /v1/signals`. Sidecars and operators may send `pact-breach`, `incident-flag` and
-/// `settlement-dispute`; a sidecar also `evidence-gap`, with `gap`. The others are the collector's own.
+/// `settlement-dispute`; a sidecar also `tool-changed`, and `evidence-gap` with `gap`. The others are the
+/// collector's own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SignalRequest {

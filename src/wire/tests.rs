@@ -44,6 +44,7 @@ fn golden_messages_are_read_and_written_as_they_are() {
     check::<TrustStatement>("trust_statement");
     check::<SignalRequest>("signal_request");
     check::<SignalRequest>("signal_gap");
+    check::<SignalRequest>("signal_tool");
     check::<SignalView>("signal_view");
     check::<Override>("override");
     check::<TrustView>("trust_view");

@@ -1,7 +1,9 @@
-"""An MCP server on the official SDK, the present one or the one before: says where it listens, then serves until ended."""
+"""An MCP server on the official SDK, the present one or the one before: says where it listens, then serves until ended.
+With the argument `json` it answers in JSON, without it in streams."""
 
 import asyncio
 import socket
+import sys
 
 import uvicorn
 
@@ -29,5 +31,11 @@ def fire(name: str) -> str:
 
 listener = socket.create_server(("127.0.0.1", 0))
 tell(port=listener.getsockname()[1])
-app = uvicorn.Server(uvicorn.Config(server.streamable_http_app(), log_level="warning"))
+in_json = "json" in sys.argv
+try:
+    served = server.streamable_http_app(json_response=in_json)
+except TypeError:
+    server.settings.json_response = in_json
+    served = server.streamable_http_app()
+app = uvicorn.Server(uvicorn.Config(served, log_level="warning"))
 asyncio.run(app.serve(sockets=[listener]))

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use pactgate::admin::{Admin, Check, Page, Readiness, Settings, SocketProblem, View, bind};
+use pactgate::admin::{
+    Admin, Check, Declined, Page, Readiness, Settings, SocketProblem, ToolName, View, bind,
+};
 use pactgate::net::{Drain, Drained};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -35,6 +37,16 @@ impl View for Sidecar {
     fn page(&self, page: Page) -> Value {
         assert!(page != Page::Config, "this page fails");
         json!({"page": page.path()})
+    }
+
+    fn accept_tool(&self, tool: &ToolName) -> Result<Value, Declined> {
+        match tool.tool.as_str() {
+            "a b/c" => {
+                Ok(json!({"server": tool.server, "definition": tool.definition.map(|digest| digest.hex())}))
+            }
+            "other" => Err(Declined::Conflict("another one".to_owned())),
+            _ => Err(Declined::Absent("no such tool".to_owned())),
+        }
     }
 }
 
@@ -133,6 +145,21 @@ async fn the_socket_tells_its_owner_the_rest() {
     check(&served.at_socket(&get("/config")).await, 500, "content-length: 0", "");
     // One page that fails takes no turn away from the others.
     assert!(served.at_socket(&get("/status")).await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn a_tool_is_accepted_through_the_socket_alone() {
+    let served = Served::start();
+    let digest = "ab".repeat(32);
+    let accept = |query: &str| ask("POST", &format!("/tools/accept?{query}"));
+    let said = served.at_socket(&accept(&format!("server=s&tool=a+b%2Fc&definition={digest}"))).await;
+    check(&said, 200, "application/json", &format!(r#"{{"definition":"{digest}","server":"s"}}"#));
+    check(&served.at_socket(&accept("server=s&tool=other")).await, 409, "", r#"{"detail":"another one"}"#);
+    for query in ["", "server=s&tool=a+b%2Fc&definition=ab", "server=s&tool=a+b%2Fc&force=1"] {
+        check(&served.at_socket(&accept(query)).await, 404, "", r#"{"detail":"no such tool"}"#);
+    }
+    check(&served.at_socket(&get("/tools/accept?server=s&tool=other")).await, 405, "allow: POST", "");
+    assert!(served.at_port(&accept("server=s&tool=other")).await.starts_with("HTTP/1.1 404 "));
 }
 
 #[tokio::test]

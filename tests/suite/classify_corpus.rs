@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use pactgate::classify::{
-    BodyPlan, Call, Expected, JsonPath, Offer, Part, PathStep, Reply, Speech, Unreadable,
+    BodyPlan, Call, Expected, JsonPath, Offer, Part, PathStep, Reference, Reply, Speech, Unreadable,
 };
 use pactgate::domain::Dialect;
 use serde_json::{Value, json};
@@ -77,19 +77,37 @@ fn render_expected(expected: &Expected) -> Value {
     let model = expected.model.as_ref().map(|(provider, model)| format!("{provider}/{model}"));
     match &expected.speech {
         Speech::Unread => Value::Null,
+        Speech::Mcp(exchange) => {
+            let asked: Vec<String> =
+                exchange.asked.iter().map(|asked| format!("{} {}", asked.id, asked.method)).collect();
+            let forms =
+                [("batch", exchange.batch), ("open", exchange.open), ("stateless", exchange.stateless)];
+            let forms: Vec<&str> = forms.iter().filter(|(_, is)| *is).map(|(name, _)| *name).collect();
+            json!({"speech": "mcp", "to": asked, "form": forms})
+        }
         speech => json!({"speech": format!("{speech:?}"), "streamed": expected.streamed, "model": model}),
     }
 }
 
 fn render_part(part: &Part) -> Value {
-    json!({
+    let mut rendered = json!({
         "kind": part.action.target.kind().name(),
         "name": part.action.target.to_string(),
         "fields": serde_json::from_str::<Value>(&part.action.fields.canonical()).unwrap(),
         "dialect": part.action.dialect.name(),
         "reply": render_reply(&part.reply),
         "coverage": part.coverage.name(),
-    })
+    });
+    if let Some(reference) = &part.refers {
+        rendered["refers"] = match reference {
+            Reference::Retry { state, .. } => {
+                json!({"retry": state.map(|state| state.to_string())})
+            }
+            Reference::Task { id, .. } => json!({"task": id}),
+            Reference::Ask { id, .. } => json!({"ask": id}),
+        };
+    }
+    rendered
 }
 
 fn render_reply(reply: &Reply) -> Value {

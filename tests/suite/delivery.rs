@@ -11,6 +11,7 @@ use pactgate::domain::{
 };
 use pactgate::evidence::{Verifier, read};
 use pactgate::link::{Link, Settings};
+use pactgate::pins::Pins;
 use pactgate::spool::{self, Recorder};
 use pactgate::trust::{Staleness, TierCache};
 use pactgate::wire::{self, AgentTier, Approved, Signed, SigningKey, Topic, TrustStatement};
@@ -25,6 +26,7 @@ struct Sidecar {
     recorder: Arc<Recorder>,
     tiers: Arc<TierCache>,
     desk: Desk,
+    pins: Arc<Pins>,
     link: Link,
     shutdown: CancellationToken,
 }
@@ -39,10 +41,17 @@ impl Sidecar {
         let (recorder, _) = Recorder::start(spool, Arc::clone(&clock)).unwrap();
         let (tiers, desk) = (tiers(dir, &clock), Desk::open(approvals::Settings::default(), clock).unwrap());
         let shutdown = CancellationToken::new();
-        let link =
-            Link::start(settings, Arc::clone(&recorder), Arc::clone(&tiers), desk.clone(), shutdown.clone())
-                .unwrap();
-        Self { recorder, tiers, desk, link, shutdown }
+        let pins = Arc::new(Pins::in_memory(SystemClock::shared()));
+        let link = Link::start(
+            settings,
+            Arc::clone(&recorder),
+            Arc::clone(&tiers),
+            desk.clone(),
+            Arc::clone(&pins),
+            shutdown.clone(),
+        )
+        .unwrap();
+        Self { recorder, tiers, desk, pins, link, shutdown }
     }
 
     fn record(&self, numbers: std::ops::Range<u64>) {
@@ -381,7 +390,9 @@ fn a_line_that_cannot_work_is_refused_at_the_start() {
         let (recorder, _) = Recorder::start(spool, Arc::clone(&clock)).unwrap();
         let desk = Desk::open(approvals::Settings::default(), Arc::clone(&clock)).unwrap();
         let tiers = tiers(dir.path(), &clock);
-        let started = Link::start(settings(url, token), recorder, tiers, desk, CancellationToken::new());
+        let pins = Arc::new(Pins::in_memory(clock));
+        let started =
+            Link::start(settings(url, token), recorder, tiers, desk, pins, CancellationToken::new());
         let said = started.unwrap_err().to_string();
         assert!(!said.contains("t\n"), "{said}");
     }
@@ -429,6 +440,45 @@ async fn the_collector_itself_takes_every_kind_of_record_and_loses_none_unseen()
     .await;
     let stats = sidecar.stop().await;
     assert_eq!((stats.nonsense, stats.conflicts), (0, 0), "{stats:?}");
+    drain.begin();
+    collector.stopped().await;
+}
+
+/// A tool that says something else of itself is known to people within a moment, and once.
+#[cfg(feature = "plane")]
+#[tokio::test]
+async fn a_changed_tool_is_told_of() {
+    use pactgate::domain::UpstreamName;
+    let dir = tempfile::tempdir().unwrap();
+    let (collector, drain) =
+        collector_at("127.0.0.1:0".parse().unwrap(), &dir.path().join("collector")).await;
+    let token = pactgate::domain::Secret::new(TOKEN.to_owned());
+    let url = format!("http://{}", collector.address).parse().unwrap();
+    let settings = Settings::new(url, token, collector.public_key, pactgate::net::TrustRoots::none());
+    let sidecar = Sidecar::start(dir.path(), settings);
+    let (agent, shop) = (AgentId::new("mole").unwrap(), UpstreamName::new("shop").unwrap());
+    for tool in ["look", "find"] {
+        for definition in ["a", "b"] {
+            sidecar.pins.see(&agent, &shop, tool, Digest::of(definition.as_bytes()));
+        }
+    }
+    until("both are told of", || sidecar.pins.untold(9).is_empty()).await;
+    let asked = crate::support::http::request(axum::http::Method::GET, "/v1/signals", "token-of-ada", None);
+    let listed = crate::support::http::send(collector.address, asked).await;
+    let listed: serde_json::Value = serde_json::from_str(&listed.text()).unwrap();
+    let signals = listed["signals"].as_array().unwrap();
+    assert_eq!(signals.len(), 2, "{listed}");
+    for (signal, tool) in signals.iter().zip(["look", "find"].iter().rev()) {
+        let detail = signal["detail"].as_str().unwrap();
+        let (old, new) = (Digest::of(b"a").hex(), Digest::of(b"b").hex());
+        let names = signals
+            .iter()
+            .any(|signal| signal["detail"].as_str().unwrap().contains(&format!("`shop/{tool}`")));
+        assert!(names && detail.contains(&old) && detail.contains(&new), "{detail}");
+        assert_eq!((&signal["kind"], &signal["agent"]), (&"tool-changed".into(), &"mole".into()), "{signal}");
+        assert_eq!(signal["by"], "sidecar checkout-1");
+    }
+    sidecar.stop().await;
     drain.begin();
     collector.stopped().await;
 }

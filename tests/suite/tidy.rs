@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[&[&str]] = &[
     &["domain"],
     &["pact", "classify", "evidence", "scoring", "wire"],
-    &["trust", "limits", "approvals", "spool", "store", "net", "telemetry"],
+    &["trust", "limits", "approvals", "pins", "spool", "store", "net", "telemetry"],
     &["enforce"],
     &["proxy", "link", "admin", "collector", "center"],
     &["config", "rehearsal", "cli"],

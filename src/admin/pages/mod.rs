@@ -7,6 +7,7 @@ mod limits;
 mod pacts;
 mod spool;
 mod status;
+mod tools;
 mod trust;
 
 pub use approvals::{ApprovalLine, ApprovalsPage, approvals};
@@ -14,6 +15,7 @@ pub use limits::{LimitLine, LimitsPage, limits};
 pub use pacts::{PactLine, PactsPage, pacts};
 pub use spool::{SpoolPart, spool};
 pub use status::{CollectorPart, ListenerLine, Status};
+pub use tools::{ToolLine, ToolsPage, tool_line, tools};
 pub use trust::{AgentLine, NewsPart, TrustPage, trust};
 
 use serde::{Deserialize, Serialize};

@@ -110,7 +110,8 @@ impl Expected {
             Speech::AgentCard(card) => !card.is_rewritten(),
             _ => false,
         };
-        if is_unread || !is_success {
+        let is_mcp = matches!(self.speech, Speech::Mcp(_));
+        if is_unread || !(is_success || is_mcp) {
             return Ok(AnswerForm::Unread);
         }
         let essence = content_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
@@ -120,7 +121,9 @@ impl Expected {
             // The server chooses.
             Speech::Mcp(_) if is("text/event-stream") => stream(),
             Speech::Mcp(_) if is("application/json") => Ok(AnswerForm::Whole),
-            // A notification is accepted without a body.
+            // A notification is accepted without a body. What is refused comes in any type; clients take messages out
+            // of JSON and events alone, whatever the status.
+            Speech::Mcp(_) if !is_success || status == 202 => Ok(AnswerForm::Unread),
             Speech::Mcp(_) if essence.is_empty() => Ok(AnswerForm::Whole),
             Speech::AgentCard(_) if is("application/a2a+json") => Ok(AnswerForm::Whole),
             Speech::Bedrock(_) if self.streamed && is("application/vnd.amazon.eventstream") => stream(),

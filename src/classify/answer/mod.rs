@@ -12,7 +12,7 @@ mod expected;
 mod frames;
 mod gemini;
 mod made;
-pub(in crate::classify) mod mcp;
+pub mod mcp;
 mod responses;
 mod script;
 mod sse;

@@ -5,8 +5,9 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use crate::classify::answer::sse::Event;
+use crate::classify::Reference;
 use crate::classify::fault::Fault;
-use crate::domain::{Action, Digest};
+use crate::domain::{Action, Digest, UpstreamName};
 
 /// A tool call that a model made, complete.
 #[derive(Clone, Debug)]
@@ -24,11 +25,23 @@ pub enum Made {
 
 /// One entry of a list that a server gives.
 #[derive(Clone, Debug)]
-pub struct Listed {
-    /// What it would be to use it.
-    pub action: Action,
-    /// Digest of its definition in canonical form, where it is a tool.
-    pub definition: Option<Digest>,
+pub enum Listed {
+    /// Something to use.
+    Entry {
+        /// What it would be to use it.
+        action: Action,
+        /// Digest of its definition in canonical form, where it is a tool.
+        definition: Option<Digest>,
+    },
+    /// A task under way.
+    Task {
+        /// The MCP server.
+        server: UpstreamName,
+        /// The task's id there.
+        id: String,
+    },
+    /// It has no name, one that hides something, or the name of another entry: nobody gets to see it.
+    Unnamed,
 }
 
 /// What a reader needs to know before it goes on.
@@ -38,6 +51,8 @@ pub enum Question {
     Call(Made),
     /// Which of these may the agent see? Answered by [`Judgement::Shown`].
     Listing(Vec<Listed>),
+    /// The agent may refer to this later. Answered by [`Judgement::Released`].
+    Note(Reference),
     /// May this model have answered? If not, the driver ends the answer.
     Model {
         /// Who serves it.

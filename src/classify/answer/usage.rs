@@ -140,6 +140,8 @@ impl Report {
     /// Reads one event of a stream. Most carry a piece of text and nothing else: they are not parsed.
     pub(super) fn event(&mut self, data: &[u8]) {
         match self.speech {
+            // No model answers, and no server says what one used.
+            Speech::Mcp(_) => return,
             Speech::Gemini(_) => {
                 if GEMINI.iter().any(|finder| finder.find(data).is_some()) {
                     self.gemini(data);

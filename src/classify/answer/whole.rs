@@ -40,21 +40,24 @@ impl WholeAnswer {
     /// When it cannot be read without doubt.
     pub fn read(expected: &Expected, body: Bytes, bounds: &Bounds) -> Result<Self, Unfit> {
         let (expected, speech) = (expected.clone(), &expected.speech);
-        if body.is_empty() && matches!(speech, Speech::Mcp(_)) {
-            let (tree, questions, observed) = (Json::Null, Vec::new(), Observed::default());
+        if let Speech::Mcp(exchange) = speech {
+            let (tree, questions) = match body.is_empty() {
+                true => (Json::Null, Vec::new()),
+                false => mcp::read(exchange, &body, bounds)?,
+            };
+            let observed = Observed { ended: true, ..Observed::default() };
             return Ok(Self { expected, body, tree, questions, observed });
         }
         let tree = Reader::new(&body, bounds)?.whole()?;
         let mut report = Report::new(speech.clone(), bounds.name_bytes);
         report.whole(&body);
         let mut questions = match speech {
-            Speech::Unread | Speech::AgentCard(_) => Vec::new(),
+            Speech::Unread | Speech::AgentCard(_) | Speech::Mcp(_) => Vec::new(),
             Speech::Chat => chat::questions(&tree, bounds)?,
             Speech::Responses(provider) => responses::questions(provider, &tree, bounds)?,
             Speech::Anthropic => anthropic::questions(&expected, &tree, bounds)?,
             Speech::Gemini(provider) => gemini::questions(&tree, provider, bounds)?,
             Speech::Bedrock(provider) => bedrock::questions(&tree, provider, bounds)?,
-            Speech::Mcp(exchange) => mcp::questions(exchange, &tree, bounds)?,
         };
         if let (Some((provider, _)), Some(model)) = (&expected.model, report.model())
             && !expected.names(model)
@@ -87,12 +90,7 @@ impl WholeAnswer {
             return Ok(if card.rewrite(&mut tree)? { tree.text().into() } else { body });
         }
         let edits: Vec<Edit> = judgements.into_iter().map(edit).collect();
-        let keeps = |edit: &Edit| match edit {
-            Edit::Keep => true,
-            Edit::Replace(_) => false,
-            Edit::Show(shown) => shown.iter().all(|shown| *shown),
-        };
-        if edits.iter().all(keeps) {
+        if edits.iter().all(Edit::keeps) {
             return Ok(body);
         }
         match &expected.speech {
@@ -110,7 +108,18 @@ impl WholeAnswer {
     }
 }
 
-fn edit(judgement: Judgement) -> Edit {
+impl Edit {
+    /// Whether nothing changes by it.
+    pub(super) fn keeps(&self) -> bool {
+        match self {
+            Self::Keep => true,
+            Self::Replace(_) => false,
+            Self::Show(shown) => shown.iter().all(|shown| *shown),
+        }
+    }
+}
+
+pub(super) fn edit(judgement: Judgement) -> Edit {
     match judgement {
         Judgement::Released => Edit::Keep,
         Judgement::Refused { text } => Edit::Replace(text),

@@ -1,12 +1,14 @@
 //! MCP's methods: what each asks for.
 
+use std::mem::take;
+
 use crate::classify::address::judged_uri;
 use crate::classify::fault::Fault;
 use crate::classify::mcp::Asked;
 use crate::classify::mcp::params::{Given, Object, Params};
 use crate::classify::names::{check_member_name, check_text};
-use crate::classify::{Bounds, Problem};
-use crate::domain::{Json, Target, ToolRef, UpstreamName};
+use crate::classify::{Bounds, Problem, Reference};
+use crate::domain::{Digest, Json, Target, ToolRef, UpstreamName};
 
 /// Opens a stream of notifications, and may subscribe to resources.
 pub(super) const LISTEN: &str = "subscriptions/listen";
@@ -63,30 +65,30 @@ pub(super) fn is_mirrored_by_duty(method: &str) -> bool {
 pub(super) fn asked(
     server: &UpstreamName,
     method: &str,
-    params: Params,
+    params: &mut Params,
     bounds: &Bounds,
 ) -> Result<Asked, Fault> {
     let server = server.clone();
     match method {
         "tools/call" => {
-            let tool = name(params.name, "name", bounds)?;
+            let tool = name(take(&mut params.name), "name", bounds)?;
             let target = Target::Tool(ToolRef::Mcp { server, tool });
-            Ok(vec![(target, arguments(params.arguments)?)])
+            Ok(vec![(target, arguments(take(&mut params.arguments))?)])
         }
         "prompts/get" => {
-            let target = Target::Prompt { server, name: name(params.name, "name", bounds)? };
-            Ok(vec![(target, arguments(params.arguments)?)])
+            let target = Target::Prompt { server, name: name(take(&mut params.name), "name", bounds)? };
+            Ok(vec![(target, arguments(take(&mut params.arguments))?)])
         }
         "resources/read" | "resources/subscribe" | "resources/unsubscribe" => {
-            Ok(vec![resource(server, params.uri, "uri", bounds)?])
+            Ok(vec![resource(server, take(&mut params.uri), "uri", bounds)?])
         }
         "completion/complete" => complete(server, params, bounds),
-        LISTEN if params.subscriptions.len() > bounds.batch => {
+        LISTEN if params.subscriptions.len() + params.followed.len() > bounds.batch => {
             let what = format!("more than {} subscriptions at once; send fewer", bounds.batch);
             Err(place(Fault::new(Problem::TooLarge, what), SUBSCRIPTIONS))
         }
         LISTEN => {
-            let uris = params.subscriptions.into_iter();
+            let uris = take(&mut params.subscriptions).into_iter();
             uris.map(|uri| resource(server.clone(), uri, "notifications.resourceSubscriptions", bounds))
                 .collect()
         }
@@ -94,9 +96,52 @@ pub(super) fn asked(
     }
 }
 
+/// What a call refers to of an earlier one.
+pub(super) fn referred(
+    server: &UpstreamName,
+    method: &str,
+    params: &Params,
+    of: Digest,
+    bounds: &Bounds,
+) -> Result<Vec<Reference>, Fault> {
+    let server = || server.clone();
+    let task = |given: &Given, member: &str| {
+        let id = match given {
+            Given::Text(id) => id.clone(),
+            Given::Absent => {
+                return Err(place(Fault::new(Problem::MissingField, "this parameter is missing"), member));
+            }
+            Given::Other => {
+                return Err(place(Fault::new(Problem::WrongType, "a string is due here"), member));
+            }
+        };
+        check_text(&id, bounds.name_bytes).map_err(|fault| place(fault, member))?;
+        Ok(Reference::Task { server: server(), id })
+    };
+    match method {
+        "tools/call" | "prompts/get" | "resources/read" => {
+            let state = match &params.state {
+                Given::Text(state) => Some(Digest::of(state.as_bytes())),
+                Given::Absent if params.responds => None,
+                Given::Absent => return Ok(Vec::new()),
+                Given::Other => {
+                    let fault = Fault::new(Problem::WrongType, "a string is due here");
+                    return Err(place(fault, "requestState"));
+                }
+            };
+            Ok(vec![Reference::Retry { server: server(), state, of }])
+        }
+        "tasks/get" | "tasks/result" | "tasks/update" | "tasks/cancel" => {
+            Ok(vec![task(&params.task_id, "taskId")?])
+        }
+        LISTEN => params.followed.iter().map(|id| task(id, "notifications.taskIds")).collect(),
+        _ => Ok(Vec::new()),
+    }
+}
+
 /// A completion reads from the prompt or resource it completes for.
-fn complete(server: UpstreamName, params: Params, bounds: &Bounds) -> Result<Asked, Fault> {
-    let reference = params.reference;
+fn complete(server: UpstreamName, params: &mut Params, bounds: &Bounds) -> Result<Asked, Fault> {
+    let reference = take(&mut params.reference);
     match reference.kind {
         Given::Text(kind) if kind == "ref/prompt" => {
             let target = Target::Prompt { server, name: name(reference.name, "ref.name", bounds)? };

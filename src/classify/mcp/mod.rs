@@ -7,15 +7,16 @@ mod revision;
 use http::Method;
 use serde_json::value::RawValue;
 
+use crate::classify::answer::mcp as answer;
 use crate::classify::fault::Fault;
 use crate::classify::json_rpc::{self, Id, Message, Sender};
 use crate::classify::model::refuse_body;
 use crate::classify::names::check_name;
 use crate::classify::strict_json::{Kind, Reader};
 use crate::classify::{
-    Bounds, Coverage, Expected, Part, Peer, Problem, Reading, Reply, RequestView, content,
+    Bounds, Coverage, Expected, Part, Peer, Problem, Reading, Reference, Reply, RequestView, Speech, content,
 };
-use crate::domain::{Dialect, Family, HttpTarget, Json, Target, UpstreamName};
+use crate::domain::{Dialect, Digest, Family, HttpTarget, Json, Target, UpstreamName};
 use params::Params;
 use revision::Revision;
 
@@ -46,7 +47,14 @@ pub(super) fn read(
                 return Ok(opaque());
             }
             let part = protocol(server, view.method.as_str(), Reply::Problem);
-            Ok(Reading { streamed: *view.method == Method::GET, ..Reading::plain(part) })
+            let plain = Reading::plain(part);
+            if *view.method == Method::DELETE {
+                return Ok(plain);
+            }
+            let server = server.clone();
+            let answer =
+                answer::Exchange { server, asked: Vec::new(), batch: false, open: true, stateless: false };
+            Ok(Reading { streamed: true, expected: expected(answer, true), ..plain })
         }
         _ => Ok(opaque()),
     }
@@ -68,12 +76,33 @@ fn read_post(
     content::demand_json(view.headers).map_err(addressed)?;
     let mut reader = Reader::new(body, bounds).map_err(addressed)?;
     let batch = reader.kind().map_err(addressed)? == Kind::Array;
-    let parts = match batch {
+    let messages = match batch {
         true => exchange.read_batch(&mut reader),
-        false => exchange.read_message(&mut reader, None).map(|(_, parts)| parts),
+        false => exchange.read_message(&mut reader, None).map(|message| vec![message]),
     };
-    let parts = parts.and_then(|parts| reader.end().map(|()| parts)).map_err(addressed)?;
-    Ok(Reading { parts, batch, streamed: false, offers: Vec::new(), expected: Expected::unread() })
+    let messages = messages.and_then(|all| reader.end().map(|()| all)).map_err(addressed)?;
+    let stateless = messages.iter().any(|message| message.revision == Revision::Stateless);
+    let (mut parts, mut asked) = (Vec::new(), Vec::new());
+    for message in messages {
+        parts.extend(message.parts);
+        asked.extend(message.asked);
+    }
+    let answer = answer::Exchange { server: server.clone(), asked, batch, open: false, stateless };
+    Ok(Reading { parts, batch, streamed: false, offers: Vec::new(), expected: expected(answer, false) })
+}
+
+fn expected(answer: answer::Exchange, streamed: bool) -> Expected {
+    Expected { speech: Speech::Mcp(answer), streamed, ..Expected::unread() }
+}
+
+/// One message that was read.
+struct Told {
+    revision: Revision,
+    /// What its id means, where it has one.
+    id: Option<String>,
+    parts: Vec<Part>,
+    /// The answer that it waits for.
+    asked: Option<answer::Asked>,
 }
 
 /// What reading one POST depends on.
@@ -87,7 +116,7 @@ struct Exchange<'a> {
 
 impl Exchange<'_> {
     /// Batches exist in revision 2025-03-26 alone, which is also the one of a request that names none.
-    fn read_batch(&self, reader: &mut Reader<'_>) -> Result<Vec<Part>, Fault> {
+    fn read_batch(&self, reader: &mut Reader<'_>) -> Result<Vec<Told>, Fault> {
         let revision = Revision::of_head(self.peer, self.view)?;
         if revision != Revision::Batching {
             return Err(Fault::new(
@@ -96,67 +125,89 @@ impl Exchange<'_> {
             ));
         }
         revision::refuse_mirrored(self.view)?;
-        let mut parts = Vec::new();
-        let mut ids: Vec<String> = Vec::new();
+        let mut messages: Vec<Told> = Vec::new();
         reader.array(|reader, index| {
             if index == self.bounds.batch {
                 let what = format!("more than {} messages in one batch; send fewer", self.bounds.batch);
                 return Err(reader.fault(Problem::BatchTooLong, what));
             }
-            let (id, read) = self.read_message(reader, Some(revision))?;
-            parts.extend(read);
-            if let Some(id) = id {
-                if ids.contains(&id.value) {
-                    return Err(reader.fault(Problem::Conflict, "two messages of one batch have the same id"));
-                }
-                ids.push(id.value);
+            let message = self.read_message(reader, Some(revision))?;
+            if message.id.is_some() && messages.iter().any(|other| other.id == message.id) {
+                return Err(reader.fault(Problem::Conflict, "two messages of one batch have the same id"));
             }
+            messages.push(message);
             Ok(())
         })?;
-        match parts.is_empty() {
+        match messages.is_empty() {
             true => Err(Fault::new(Problem::MissingField, "the batch is empty")),
-            false => Ok(parts),
+            false => Ok(messages),
         }
     }
 
-    fn read_message(
-        &self,
-        reader: &mut Reader<'_>,
-        batched: Option<Revision>,
-    ) -> Result<(Option<Id>, Vec<Part>), Fault> {
+    fn read_message(&self, reader: &mut Reader<'_>, batched: Option<Revision>) -> Result<Told, Fault> {
         let message = json_rpc::read_message(reader, self.bounds, Params::read)?;
         let revision = match batched {
             Some(revision) => revision::refuse_own_version(&message.params).map(|()| revision)?,
             None => Revision::of_message(self.peer, self.view, &message)?,
         };
         let Message { id, method, params } = message;
-        let parts = match method {
+        let (parts, asked) = match method {
             Some(method) => self.read_call(id.as_ref(), &method, params)?,
             None if revision == Revision::Stateless => {
                 return Err(Fault::new(Problem::WrongType, "this revision has no responses from clients"));
             }
-            None => vec![protocol(self.server, "response", Reply::Notification)],
+            None => {
+                let answered = id.as_ref().map(|id| id.value.clone()).unwrap_or_default();
+                let refers = Some(Reference::Ask { server: self.server.clone(), id: answered });
+                let part = protocol(self.server, "response", Reply::Notification);
+                (vec![Part { refers, ..part }], None)
+            }
         };
-        Ok((id, parts))
+        Ok(Told { revision, id: id.map(|id| id.value), parts, asked })
     }
 
-    fn read_call(&self, id: Option<&Id>, method: &str, params: Params) -> Result<Vec<Part>, Fault> {
+    fn read_call(
+        &self,
+        id: Option<&Id>,
+        method: &str,
+        mut params: Params,
+    ) -> Result<(Vec<Part>, Option<answer::Asked>), Fault> {
         check_name(method, self.bounds.name_bytes).map_err(|fault| fault.under_member("method"))?;
         let reply = reply(id.map(|id| id.raw.clone()), method);
         if !methods::is_known(method, id.is_some()) {
             let part = Part::opaque(Dialect::Mcp, self.target, reply);
-            return Ok(vec![Part { coverage: Coverage::Envelope, ..part }]);
+            let asked = id.map(|id| waits(id, method, Digest::default()));
+            return Ok((vec![Part { coverage: Coverage::Envelope, ..part }], asked));
         }
-        let asked = methods::asked(self.server, method, params, self.bounds)?;
+        let asked = methods::asked(self.server, method, &mut params, self.bounds)?;
+        let of = asked.first().map(|(target, fields)| digest(method, target, fields)).unwrap_or_default();
+        let refers = methods::referred(self.server, method, &params, of, self.bounds)?;
         let mut parts: Vec<_> = asked
             .into_iter()
             .map(|(target, fields)| Part::read(target, fields, Dialect::Mcp, reply.clone()))
             .collect();
         if parts.is_empty() || method == methods::LISTEN {
-            parts.insert(0, protocol(self.server, method, reply));
+            parts.insert(0, protocol(self.server, method, reply.clone()));
         }
-        Ok(parts)
+        for (number, reference) in refers.into_iter().enumerate() {
+            if number > 0 {
+                parts.insert(0, protocol(self.server, method, reply.clone()));
+            }
+            if let Some(part) = parts.first_mut() {
+                part.refers = Some(reference);
+            }
+        }
+        Ok((parts, id.map(|id| waits(id, method, of))))
     }
+}
+
+fn waits(id: &Id, method: &str, of: Digest) -> answer::Asked {
+    answer::Asked { id: id.raw.clone(), value: id.value.clone(), method: method.to_owned(), of }
+}
+
+/// Digest of what a call asks for, whatever its id.
+fn digest(method: &str, target: &Target, fields: &Json) -> Digest {
+    Digest::of(format!("{method}\n{target}\n{}", fields.canonical()).as_bytes())
 }
 
 fn protocol(server: &UpstreamName, method: &str, reply: Reply) -> Part {

@@ -7,8 +7,19 @@ use crate::domain::Json;
 /// The member of `_meta` that names the revision (2026-07-28, section "Protocol Version Header").
 const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 
-const MEMBERS: [&str; 9] =
-    ["name", "uri", "arguments", "ref", "argument", "taskId", "notifications", "protocolVersion", "_meta"];
+const MEMBERS: [&str; 11] = [
+    "name",
+    "uri",
+    "arguments",
+    "ref",
+    "argument",
+    "taskId",
+    "notifications",
+    "protocolVersion",
+    "_meta",
+    "requestState",
+    "inputResponses",
+];
 
 /// A parameter that should be a string.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -48,6 +59,12 @@ pub(super) struct Params {
     pub(super) reference: Reference,
     /// URIs of `subscriptions/listen`.
     pub(super) subscriptions: Vec<Given>,
+    /// Tasks of `subscriptions/listen`.
+    pub(super) followed: Vec<Given>,
+    /// What the server gave to be sent back with the next try.
+    pub(super) state: Given,
+    /// Whether it answers what the server asked for.
+    pub(super) responds: bool,
     /// The revision that the message itself names.
     pub(super) version: Given,
 }
@@ -69,6 +86,11 @@ impl Params {
             ("name", _) => self.name = given(reader)?,
             ("uri", _) => self.uri = given(reader)?,
             ("taskId", _) => self.task_id = given(reader)?,
+            ("requestState", _) => self.state = given(reader)?,
+            ("inputResponses", kind) => {
+                self.responds = kind != Kind::Null;
+                reader.skip()?;
+            }
             ("arguments", Kind::Object) => self.arguments = Object::Members(reader.tree()?),
             ("arguments", Kind::Null) => reader.skip()?,
             ("arguments", _) => {
@@ -77,10 +99,21 @@ impl Params {
             }
             ("ref", Kind::Object) => self.reference = Reference::read(reader)?,
             ("_meta", Kind::Object) => self.version = read_version(reader)?,
-            ("notifications", Kind::Object) => self.subscriptions = read_subscriptions(reader)?,
+            ("notifications", Kind::Object) => self.read_subscriptions(reader)?,
             _ => reader.skip()?,
         }
         Ok(())
+    }
+
+    fn read_subscriptions(&mut self, reader: &mut Reader<'_>) -> Result<(), Fault> {
+        reader.object(Distinct::InAnyCase, |reader, name| {
+            known_spelling(name, &["resourceSubscriptions", "taskIds"])?;
+            match name {
+                "resourceSubscriptions" => read_list(reader, &mut self.subscriptions),
+                "taskIds" => read_list(reader, &mut self.followed),
+                _ => reader.skip(),
+            }
+        })
     }
 }
 
@@ -114,24 +147,18 @@ fn read_version(reader: &mut Reader<'_>) -> Result<Given, Fault> {
     Ok(version)
 }
 
-fn read_subscriptions(reader: &mut Reader<'_>) -> Result<Vec<Given>, Fault> {
-    let mut uris = Vec::new();
-    reader.object(Distinct::InAnyCase, |reader, name| {
-        known_spelling(name, &["resourceSubscriptions"])?;
-        match (name, reader.kind()?) {
-            ("resourceSubscriptions", Kind::Array) => reader.array(|reader, _| {
-                uris.push(given(reader)?);
-                Ok(())
-            }),
-            ("resourceSubscriptions", Kind::Null) => reader.skip(),
-            ("resourceSubscriptions", _) => {
-                uris.push(Given::Other);
-                reader.skip()
-            }
-            _ => reader.skip(),
+fn read_list(reader: &mut Reader<'_>, list: &mut Vec<Given>) -> Result<(), Fault> {
+    match reader.kind()? {
+        Kind::Array => reader.array(|reader, _| {
+            list.push(given(reader)?);
+            Ok(())
+        }),
+        Kind::Null => reader.skip(),
+        _ => {
+            list.push(Given::Other);
+            reader.skip()
         }
-    })?;
-    Ok(uris)
+    }
 }
 
 fn given(reader: &mut Reader<'_>) -> Result<Given, Fault> {

@@ -107,7 +107,7 @@ impl<'b> Found<'b> {
             let action = Action { target, fields, dialect: FORM.dialect };
             if reading.parts.iter().all(|known| known.action != action) {
                 let (reply, coverage) = (FORM.reply, Coverage::Envelope);
-                reading.parts.push(Part { action, reply, coverage, withheld: Vec::new() });
+                reading.parts.push(Part { action, reply, coverage, withheld: Vec::new(), refers: None });
             }
         }
         reading

@@ -13,7 +13,7 @@ impl Reader<'_> {
 
     fn tree_of(&mut self, distinct: Distinct) -> Result<Json, Fault> {
         self.values_left = self.values_left.checked_sub(1).ok_or_else(|| {
-            self.fault(Problem::TooLarge, "more values than a pact judges in one call; send fewer")
+            self.fault(Problem::TooLarge, "more values than are judged at once; send fewer")
         })?;
         match self.kind()? {
             Kind::Null => self.literal("null").map(|()| Json::Null),
@@ -46,7 +46,12 @@ impl Reader<'_> {
     /// alone. Names that differ in case alone are two names here, and numbers need not fit a double: what is judged of
     /// it has to be read once more.
     pub(in crate::classify) fn whole(&mut self) -> Result<Json, Fault> {
-        self.values_left = usize::MAX;
+        self.whole_of(usize::MAX)
+    }
+
+    /// The same, of at most so many values.
+    pub(in crate::classify) fn whole_of(&mut self, values_max: usize) -> Result<Json, Fault> {
+        self.values_left = values_max;
         let value = self.tree_of(Distinct::Exactly)?;
         self.end()?;
         Ok(value)

@@ -11,6 +11,7 @@ use crate::config;
 use crate::domain::{SharedClock, TrustTier};
 use crate::enforce::{NoRandomness, Rooms};
 use crate::limits::{self, Limits};
+use crate::pins::Pins;
 use crate::spool::{self, Recorder};
 use crate::telemetry::Metrics;
 use crate::trust::TierCache;
@@ -24,6 +25,8 @@ pub struct Shared {
     pub limits: Arc<Limits>,
     /// What people are asked.
     pub desk: Desk,
+    /// What MCP tools said of themselves.
+    pub pins: Arc<Pins>,
     /// Where evidence goes.
     pub recorder: Arc<Recorder>,
     /// What is measured.
@@ -38,6 +41,7 @@ impl Shared {
             tiers: Arc::clone(&self.tiers),
             limits: Arc::clone(&self.limits),
             desk: self.desk.clone(),
+            pins: Arc::clone(&self.pins),
             recorder: Arc::clone(&self.recorder),
             metrics: Arc::clone(&self.metrics),
             clock: Arc::clone(&self.clock),
@@ -82,10 +86,13 @@ pub(super) fn open_rooms(config: &config::Sidecar, clock: &SharedClock) -> Resul
         spent_file: Some(spent.clone()),
         ..approvals::Settings::default()
     };
+    let pins = config.data.join("pins.json");
+    let pins = Pins::open(pins.clone(), Arc::clone(clock)).map_err(|why| data(&pins, why))?;
     Ok(Shared {
         tiers: Arc::new(tiers),
         limits: Arc::new(Limits::new(limits::Bounds::default(), Arc::clone(clock))),
         desk: Desk::open(desk, Arc::clone(clock)).map_err(|why| data(&spent, why))?,
+        pins: Arc::new(pins),
         recorder,
         metrics: Arc::new(metrics),
         clock: Arc::clone(clock),

@@ -286,7 +286,8 @@ fn link(wanted: &config::Link, rooms: &Shared, unlink: &CancellationToken) -> Re
         ..link::Settings::new(url, wanted.token.secret.clone(), key, roots)
     };
     let (recorder, tiers) = (Arc::clone(&rooms.recorder), Arc::clone(&rooms.tiers));
-    Ok(Link::start(settings, recorder, tiers, rooms.desk.clone(), unlink.clone())?)
+    let pins = Arc::clone(&rooms.pins);
+    Ok(Link::start(settings, recorder, tiers, rooms.desk.clone(), pins, unlink.clone())?)
 }
 
 fn look(admin: Admin, looking: &Arc<Looking>, drain: &Drain) {

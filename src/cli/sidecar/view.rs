@@ -7,12 +7,14 @@ use arc_swap::ArcSwap;
 use serde_json::Value;
 
 use crate::admin::pages::{self, CollectorPart, ListenerLine, PactsPage, Status};
-use crate::admin::{Check, Page, Readiness, View};
+use crate::admin::{Check, Declined, Page, Readiness, ToolName, View};
 use crate::cli::sidecar::rooms::Shared;
+use crate::cli::with_causes;
 use crate::config;
 use crate::domain::{AgentId, Timestamp};
 use crate::enforce::Enforcer;
 use crate::link::Link;
+use crate::pins::AcceptError;
 use crate::telemetry::{ApprovalReading, EvidenceReading, LimitReading, Readings, TrustReading};
 use crate::trust::{Freshness, News};
 
@@ -173,6 +175,19 @@ impl View for Looking {
             Page::Limits => pages::json(&pages::limits(&self.rooms.limits)),
             Page::Config => Value::String(self.config.load().print()),
             Page::Approvals => pages::json(&pages::approvals(&self.rooms.desk)),
+            Page::Tools => pages::json(&pages::tools(&self.rooms.pins)),
         }
+    }
+
+    fn accept_tool(&self, wanted: &ToolName) -> Result<Value, Declined> {
+        let ToolName { server, tool, definition } = wanted;
+        let accepted = self.rooms.pins.accept(server, tool, *definition);
+        let pin = accepted.map_err(|why| match why {
+            AcceptError::Unknown => Declined::Absent(why.to_string()),
+            AcceptError::Another { .. } => Declined::Conflict(why.to_string()),
+            AcceptError::Unwritten(_) => Declined::Failed(with_causes(&why)),
+        })?;
+        tracing::warn!(server, tool, definition = %pin.pinned, "the definition of a tool was accepted");
+        Ok(pages::json(&pages::tool_line(server, tool, &pin)))
     }
 }

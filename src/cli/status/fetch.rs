@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::HOST;
-use http::{Request, StatusCode};
+use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -21,7 +21,7 @@ const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Why there is nothing to show.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Unread {
+pub(in crate::cli) enum Unread {
     #[error("cannot start: {0}")]
     Runtime(io::Error),
     #[error(
@@ -49,26 +49,37 @@ pub(super) enum Unread {
 
 /// The status page, as sent.
 pub(super) async fn status(path: &Path) -> Result<Bytes, Unread> {
-    match tokio::time::timeout(PATIENCE, exchange(path)).await {
+    let (status, page) = ask(path, Method::GET, Page::Status.path()).await?;
+    match status {
+        StatusCode::OK => Ok(page),
+        status => Err(Unread::Refused { path: path.to_owned(), status }),
+    }
+}
+
+/// What the socket answers, whatever that is.
+pub(in crate::cli) async fn ask(
+    path: &Path,
+    method: Method,
+    target: &str,
+) -> Result<(StatusCode, Bytes), Unread> {
+    match tokio::time::timeout(PATIENCE, exchange(path, method, target)).await {
         Ok(outcome) => outcome,
         Err(_) => Err(Unread::Silent { path: path.to_owned() }),
     }
 }
 
-async fn exchange(path: &Path) -> Result<Bytes, Unread> {
+async fn exchange(path: &Path, method: Method, target: &str) -> Result<(StatusCode, Bytes), Unread> {
     let stream = UnixStream::connect(path).await.map_err(|why| unopened(path, why))?;
     let garbled = || Unread::Garbled { path: path.to_owned() };
-    let request = Request::get(Page::Status.path()).header(HOST, "pactgate").body(Empty::<Bytes>::new());
+    let request = Request::builder().method(method).uri(target).header(HOST, "pactgate");
+    let request = request.body(Empty::<Bytes>::new());
     let request = request.map_err(|_| garbled())?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|_| garbled())?;
     let asking = async {
         let response = sender.send_request(request).await.map_err(|_| garbled())?;
         let status = response.status();
-        if status != StatusCode::OK {
-            return Err(Unread::Refused { path: path.to_owned(), status });
-        }
         let page = Limited::new(response.into_body(), PAGE_BYTES_MAX).collect().await;
-        page.map(|page| page.to_bytes()).map_err(|_| garbled())
+        page.map(|page| (status, page.to_bytes())).map_err(|_| garbled())
     };
     let mut asking = std::pin::pin!(asking);
     tokio::select! {

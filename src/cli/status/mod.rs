@@ -1,6 +1,6 @@
 //! `pactgate status`: what a running sidecar says of itself.
 
-mod fetch;
+pub(super) mod fetch;
 mod screen;
 
 use std::io::Write as _;

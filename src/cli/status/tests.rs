@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::admin::pages::Status;
-use crate::admin::{Page, Readiness, Settings, View, bind};
+use crate::admin::{Declined, Page, Readiness, Settings, ToolName, View, bind};
 use crate::net::Drain;
 
 struct Shown(Value);
@@ -22,6 +22,9 @@ impl View for Shown {
     }
     fn page(&self, page: Page) -> Value {
         if page == Page::Status { self.0.clone() } else { Value::Null }
+    }
+    fn accept_tool(&self, _tool: &ToolName) -> Result<Value, Declined> {
+        Err(Declined::Absent(String::new()))
     }
 }
 

@@ -16,7 +16,7 @@ use http::{HeaderValue, Response, Version, header};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use crate::classify::{AnswerForm, Expected, Observed, Unfit};
+use crate::classify::{AnswerForm, Expected, Observed, Speech, Unfit};
 use crate::domain::Usage;
 use crate::enforce::{AnswerJudge, Permit, Settlement};
 use crate::evidence::{CutCause, Outcome, Seen, UpstreamFailure};
@@ -71,6 +71,7 @@ pub(super) async fn tap(
         status: head.status.as_u16(),
         sent: answering.sent_bytes,
         received: 0,
+        batch: matches!(&answering.expected.speech, Speech::Mcp(exchange) if exchange.batch),
         reads: is_read,
         seen: Observed::default(),
         held: Some(held),
@@ -121,6 +122,8 @@ struct Passing {
     status: u16,
     sent: u64,
     received: u64,
+    /// Whether an array is due.
+    batch: bool,
     /// Whether the answer is read.
     reads: bool,
     /// What it said of itself.
@@ -179,8 +182,8 @@ impl Passing {
         let failure = self.failure(code, message);
         self.settle(Some(outcome));
         match failure {
-            Some(failure) => Answer::Failed { replies, failure, batch: false },
-            None => Answer::Refused { parts: Vec::new(), batch: false },
+            Some(failure) => Answer::Failed { replies, failure, batch: self.batch },
+            None => Answer::Refused { parts: Vec::new(), batch: self.batch },
         }
     }
 
@@ -189,7 +192,7 @@ impl Passing {
         let held = self.held.as_ref()?;
         let decision = held.permit.decision().clone();
         tracing::warn!(%decision, upstream = held.permit.upstream(), code, "answer held back: {message}");
-        Some(Failure { decision, status: 502, code, message })
+        Some(Failure { decision, status: 502, code, message, held_back: true })
     }
 }
 

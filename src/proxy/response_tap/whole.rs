@@ -107,6 +107,10 @@ pub(super) async fn judged(judge: &AnswerJudge, question: Question) -> Result<Ju
             Ok(()) => Judgement::Released,
             Err(refusal) => Judgement::Refused { text: refusal.message() },
         }),
+        Question::Note(reference) => {
+            judge.note(&reference);
+            Ok(Judgement::Released)
+        }
         Question::Listing(listed) => Ok(Judgement::Shown(judge.shown(&listed))),
         Question::Model { provider, model } => match judge.model(provider, model).await {
             Ok(()) => Ok(Judgement::Released),

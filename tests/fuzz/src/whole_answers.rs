@@ -37,13 +37,14 @@ pub fn whole(input: &[u8]) {
 fn released(question: &Question) -> Judgement {
     match question {
         Question::Listing(entries) => Judgement::Shown(vec![true; entries.len()]),
-        Question::Call(_) | Question::Model { .. } => Judgement::Released,
+        Question::Call(_) | Question::Note(_) | Question::Model { .. } => Judgement::Released,
     }
 }
 
 fn refused(question: &Question) -> Judgement {
     match question {
         Question::Listing(entries) => Judgement::Shown(vec![false; entries.len()]),
+        Question::Note(_) => Judgement::Released,
         Question::Call(_) | Question::Model { .. } => Judgement::Refused { text: "no".to_owned() },
     }
 }

@@ -2,6 +2,8 @@
 
 /// Anthropic's messages.
 mod anthropic;
+/// Lists, asks and results of MCP servers.
+mod mcp;
 /// Tools offered, calls made, calls carried out: one capability, one judgement.
 mod tools;
 /// Answers that no client and no proxy should have to read.

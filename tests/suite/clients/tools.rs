@@ -40,7 +40,7 @@ fn steps() -> Value {
 fn assert_shopping(told: &[Value], revision: &str, what: &str) {
     let said = |at: usize| told[at]["text"].as_str().unwrap_or_default();
     assert_eq!(told[0]["revision"], revision, "{what}");
-    assert!(told[1]["names"].as_array().unwrap().contains(&json!("search_orders")), "{what}");
+    assert_eq!(told[1]["names"], json!(["search_orders", "get_order", "refund"]), "{what}: what may be used");
     assert_eq!(told[2]["is_error"], false, "{what}: {}", told[2]);
     assert_eq!(told[3]["is_error"], true, "{what}");
     assert!(said(3).contains("clause `never-delete`") && said(3).contains("Decision"), "{what}: {}", said(3));
@@ -96,8 +96,10 @@ async fn the_present_mcp_client_falls_back_behind_the_sidecar_too() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mcp_servers_on_the_official_sdk_are_guarded() {
     let authority = Authority::new();
-    for (venv, present) in [(".venv", "2026-07-28"), (".venv-before", "2025-11-25")] {
-        let server = Server::mcp(venv);
+    let servers = [(".venv", "2026-07-28"), (".venv-before", "2025-11-25")];
+    let forms = ["json", "streams"].into_iter();
+    for ((venv, present), form) in forms.flat_map(|form| servers.map(|server| (server, form))) {
+        let server = Server::mcp_in(venv, form);
         let url = format!("http://127.0.0.1:{}", server.port);
         let setup = Setup::default().agent("shopper-1").pact(SHOPPING).upstream("desk", "mcp", &url, None);
         let sidecar = setup.start(&authority.roots());
@@ -114,9 +116,10 @@ async fn mcp_servers_on_the_official_sdk_are_guarded() {
             for (base, key, env) in routes {
                 let plan = json!({"url": format!("{base}/mcp"), "key": key, "mode": "auto", "steps": steps});
                 let told = run(program, plan, &env).await;
-                assert_eq!(told[0]["revision"], revision, "{program:?} on {venv} at {base}");
-                assert_eq!(told[2]["is_error"], true, "{program:?} on {venv} at {base}");
-                assert_eq!(told[3]["text"], "hello ada", "{program:?} on {venv} at {base}");
+                assert_eq!(told[0]["revision"], revision, "{program:?} on {venv} in {form} at {base}");
+                assert_eq!(told[1]["names"], json!(["greet"]), "{program:?} on {venv} in {form} at {base}");
+                assert_eq!(told[2]["is_error"], true, "{program:?} on {venv} in {form} at {base}");
+                assert_eq!(told[3]["text"], "hello ada", "{program:?} on {venv} in {form} at {base}");
             }
         }
     }

@@ -134,6 +134,7 @@ async fn signals_come_from_sidecars_and_operators_and_are_counted() {
     let again = world.post("/v1/signals", S1, &flag).await.json();
     assert_eq!(again["count"], 2);
     assert_eq!(world.post("/v1/signals", ADA, &flag).await.json()["count"], 1);
+    world.post("/v1/signals", ADA, &signal("tool-changed").to_string()).await.check_problem(403, "forbidden");
     world.post("/v1/signals", S1, &signal("score-drop").to_string()).await.check_problem(403, "forbidden");
     world.post("/v1/signals", S1, &signal("evidence-gap").to_string()).await.check_problem(400, "malformed");
     world.post("/v1/signals", S1, &signal("rumor").to_string()).await.check_problem(400, "malformed");

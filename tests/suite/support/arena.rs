@@ -46,6 +46,9 @@ spec:
       deny: {http: \"* http://EAR/web/open/secret/**\"}
 ";
 
+/// What an upstream says, for as long as it stands there.
+pub type Said = Arc<Mutex<&'static [u8]>>;
+
 /// An upstream that writes down every byte it gets.
 pub struct Ear {
     address: SocketAddr,
@@ -60,9 +63,14 @@ impl Ear {
 
     /// The same where the answer depends on the address.
     pub async fn telling(answer: impl FnOnce(SocketAddr) -> &'static [u8], closes: bool) -> Self {
+        Self::saying(|address| Arc::new(Mutex::new(answer(address))), closes).await
+    }
+
+    /// Answers each request with the bytes that stand there at that moment.
+    pub async fn saying(answer: impl FnOnce(SocketAddr) -> Said, closes: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let answer = answer(listener.local_addr().unwrap());
-        Self::at(listener, move |_| answer.to_vec(), closes)
+        Self::at(listener, move |_| answer.lock().unwrap().to_vec(), closes)
     }
 
     /// Answers each request with the bytes made for it; stays open.
@@ -219,6 +227,11 @@ impl Arena {
             Way::Forward => 2,
         };
         self.sidecar.listening[place].1
+    }
+
+    /// The admin socket.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("admin.sock")
     }
 
     /// The certificate of the interception authority.

@@ -112,18 +112,23 @@ pub struct Server {
 impl Server {
     /// Starts an MCP server on the SDK of `.venv` or `.venv-before`.
     pub fn mcp(venv: &str) -> Self {
-        Self::start(venv, "mcp_server.py")
+        Self::mcp_in(venv, "streams")
+    }
+
+    /// Starts one that answers in `json` or in `streams`.
+    pub fn mcp_in(venv: &str, form: &str) -> Self {
+        Self::start(venv, &["mcp_server.py", form])
     }
 
     /// Starts an agent that speaks Agent2Agent.
     pub fn a2a() -> Self {
-        Self::start(".venv-a2a", "a2a_server.py")
+        Self::start(".venv-a2a", &["a2a_server.py"])
     }
 
-    fn start(venv: &str, script: &str) -> Self {
+    fn start(venv: &str, script: &[&str]) -> Self {
         let mut command = Command::new(python(venv));
         clean(&mut command);
-        command.arg(folder().join(script)).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.current_dir(folder()).args(script).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();

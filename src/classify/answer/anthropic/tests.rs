@@ -66,7 +66,7 @@ fn shown(question: &Question) -> String {
         }
         Question::Call(Made::Unreadable { attempted, detail }) => format!("unreadable {attempted}: {detail}"),
         Question::Model { provider, model } => format!("model {provider}/{model}"),
-        Question::Listing(_) => panic!("no list is due"),
+        Question::Listing(_) | Question::Note(_) => panic!("no model gives that"),
     }
 }
 
