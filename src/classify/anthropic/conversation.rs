@@ -11,8 +11,17 @@ use crate::domain::{Action, Json};
 const MESSAGE: [&str; 1] = ["content"];
 
 /// Members of a block that can hold a tool, a file, or further blocks.
-const BLOCK: [&str; 8] =
-    ["type", "tool", "definition", "tool_changes", "content", "source", "file_id", "mcp_server_name"];
+const BLOCK: [&str; 9] = [
+    "type",
+    "tool",
+    "definition",
+    "tool_changes",
+    "content",
+    "source",
+    "file_id",
+    "mcp_server_name",
+    "input_schema",
+];
 
 /// Members of what a `tool_addition` or a `tool_removal` speaks of.
 const CHANGE: [&str; 4] = ["type", "name", "server_name", "definition"];
@@ -111,6 +120,11 @@ impl Walk<'_> {
                 }
                 ("tool", Kind::Object) => self.change(reader, place.of(index)),
                 ("definition", Kind::Object) => self.define(reader, place.of(index)),
+                // Whatever the block is called, it defines a tool in a shape that is not read.
+                ("input_schema", _) => {
+                    let what = "a tool is defined in the midst of a conversation; offer it in `tools`";
+                    Err(reader.fault(Problem::Conflict, what))
+                }
                 ("tool_changes" | "content" | "source", _) => self.blocks(reader, Place::Inside),
                 ("file_id", _) => {
                     file = Some(read_name(reader, self.bounds)?);

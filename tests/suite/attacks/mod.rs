@@ -22,6 +22,8 @@ mod gemini;
 mod mcp;
 /// Calls to models.
 mod models;
+/// What breaks a naive enforcing proxy, item by item.
+mod naive;
 /// Names and addresses.
 mod names;
 /// Tools and state of the provider's, in a call to OpenAI's responses.
