@@ -19,6 +19,8 @@ const REFERENCES_MAX: usize = 128;
 pub(super) struct Asked {
     dialect: Dialect,
     provider: String,
+    /// The betas that may be switched on.
+    pub(super) betas: Vec<String>,
     model: String,
     settings: Settings,
     offers: Vec<Offer>,
@@ -32,6 +34,7 @@ impl Asked {
         Ok(Self {
             dialect,
             provider: peer.provider.clone(),
+            betas: peer.betas.clone(),
             model,
             settings: Settings::default(),
             offers: Vec::new(),

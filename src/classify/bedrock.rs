@@ -11,9 +11,9 @@ use crate::classify::asked::{self, Asked};
 use crate::classify::fault::{Fault, shown};
 use crate::classify::strict_json::{Distinct, Kind, Reader, known_spelling};
 use crate::classify::{
-    Bounds, JsonPath, Part, PathStep, Peer, Problem, Reading, Reply, RequestView, Speech, content,
+    Bounds, JsonPath, Part, PathStep, Peer, Problem, Reading, Reply, RequestView, Speech, betas, content,
 };
-use crate::domain::{Dialect, HttpTarget};
+use crate::domain::{Dialect, HttpTarget, Json};
 
 /// A call to the model of that name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -218,8 +218,14 @@ fn additional(call: &mut Asked, reader: &mut Reader<'_>) -> Result<(), Fault> {
         ("top_k" | "topK", Kind::Number) => call.setting(reader, "top_k"),
         // The betas of Anthropic's models, under the name that pacts know.
         ("anthropic_beta", Kind::Array) => {
-            let betas = reader.tree()?;
-            call.set("anthropic_beta", betas);
+            let (listed, mut names) = (call.betas.clone(), Vec::new());
+            reader.array(|reader, _| {
+                if reader.kind()? != Kind::String {
+                    return Err(reader.fault(Problem::WrongType, "the name of a beta is a string"));
+                }
+                betas::admit(&listed, &mut names, &reader.string()?)
+            })?;
+            call.set("anthropic_beta", Json::Array(names.into_iter().map(Json::String).collect()));
             Ok(())
         }
         ("inferenceConfig", Kind::Object) => object(reader, &["topK"], |reader, name| match name {

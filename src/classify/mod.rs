@@ -227,16 +227,42 @@ pub fn plan(
     let path = judged_path(peer, path).unwrap_or_default();
     let holds = match peer.dialect {
         _ if is_unread => false,
-        Dialect::OpenAi => openai::recognizes(method, &path).is_some(),
-        Dialect::Anthropic => anthropic::recognizes(method, &path).is_some(),
-        Dialect::Gemini => gemini::recognizes(method, &path).is_some(),
-        Dialect::Bedrock => bedrock::recognizes(method, &path).is_some(),
-        Dialect::Mcp => mcp::recognizes(&path),
-        Dialect::A2a => a2a::recognizes(method, &path).is_some(),
         Dialect::Http => http_call::reads_body(headers, pact_reads_http_bodies),
-        Dialect::Opaque => false,
+        _ => recognizes(peer.dialect, method, &path),
     };
     if holds { BodyPlan::Buffer } else { BodyPlan::Stream }
+}
+
+/// Whether an API of that dialect has an endpoint there that is read.
+fn recognizes(dialect: Dialect, method: &Method, path: &str) -> bool {
+    match dialect {
+        Dialect::OpenAi => openai::recognizes(method, path).is_some(),
+        Dialect::Anthropic => anthropic::recognizes(method, path).is_some(),
+        Dialect::Gemini => gemini::recognizes(method, path).is_some(),
+        Dialect::Bedrock => bedrock::recognizes(method, path).is_some(),
+        Dialect::Mcp => mcp::recognizes(path),
+        Dialect::A2a => a2a::recognizes(method, path).is_some(),
+        Dialect::Http | Dialect::Opaque => false,
+    }
+}
+
+/// Refuses a call of an endpoint that is read in a form that would pass it unread: some servers pass over an offer to
+/// leave HTTP, over a media type, over capital letters and a slash at the end of a path, and serve the call.
+fn refuse_disguise(peer: &Peer, view: &RequestView<'_>, path: &str, media: Media) -> Result<(), Fault> {
+    if recognizes(peer.dialect, view.method, path) {
+        let leaves = headers::leaves_http(view.method, view.headers) || media == Media::Grpc;
+        let what = "this endpoint is read, and takes neither an upgrade nor gRPC; send the call without";
+        return if leaves { Err(Fault::new(Problem::HeaderMismatch, what)) } else { Ok(()) };
+    }
+    let folded = path.to_ascii_lowercase();
+    let folded = folded.trim_end_matches('/');
+    match !folded.is_empty() && recognizes(peer.dialect, view.method, folded) {
+        true => Err(Fault::new(
+            Problem::Address,
+            "this path could be taken for that of an endpoint that is read; write that exactly",
+        )),
+        false => Ok(()),
+    }
 }
 
 /// Reads a request, once: what was read is what may be forwarded.
@@ -298,6 +324,7 @@ fn read(peer: &Peer, view: &RequestView<'_>, bounds: &Bounds) -> Result<Call, Fa
         query::check_query(query)?;
     }
     let media = content::media(view.headers)?;
+    refuse_disguise(peer, view, &target.path, media)?;
     if peer.dialect == Dialect::Opaque
         || headers::leaves_http(view.method, view.headers)
         || media == Media::Grpc

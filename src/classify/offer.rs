@@ -93,6 +93,11 @@ impl Call {
         bounds: &Bounds,
     ) -> Result<(), Unreadable> {
         let Some(lead) = self.parts.first() else { return Ok(()) };
+        if judged.len() > bounds.batch {
+            let what = format!("more than {} tools that are judged one by one; offer fewer", bounds.batch);
+            let fault = Fault::new(Problem::TooLarge, what);
+            return Err(fault.refuse(lead.reply.clone(), lead.action.target.to_string()));
+        }
         let (reply, coverage, attempted) =
             (lead.reply.clone(), lead.coverage, lead.action.target.to_string());
         if !removed.is_empty() {

@@ -26,6 +26,9 @@ const FORM: Form = Form {
     reply: Reply::OpenAi,
     speech: Speech::Chat,
     judged: &[
+        "messages",
+        "prompt",
+        "input",
         "model",
         "models",
         "fallbacks",
@@ -41,10 +44,11 @@ const FORM: Form = Form {
         "plugins",
         "search_parameters",
         "mcp_servers",
+        "data_sources",
     ],
     conversation: &["messages"],
-    // The last three are of other providers who speak this dialect.
-    hosted: &["web_search_options", "plugins", "search_parameters", "mcp_servers"],
+    // All but the first are of other providers who speak this dialect.
+    hosted: &["web_search_options", "plugins", "search_parameters", "mcp_servers", "data_sources"],
     is_run_by_caller: |kind| matches!(kind, "function" | "custom"),
     own: |_, _, _, _, _| Ok(false),
     finish: |_| {},

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::domain::{Action, AgentId, DecisionId, Digest, Json, Ruling};
+use crate::domain::{Action, AgentId, DecisionId, Digest, Json, Ruling, Target};
 use crate::pact::Pact;
 
 /// How long a credit lasts: what a model asks for is carried out soon, or not at all.
@@ -44,17 +44,23 @@ struct Table {
     given: u64,
 }
 
-/// What a credit is bound to: agent, pact, capability and arguments. `None` for what is no tool, or has more to it
-/// than its arguments.
+/// What a credit is bound to: agent, pact, capability and arguments. `None` for what is no tool, and for what has more
+/// to it than its arguments, as a message to another agent, a call with a query, or one whose address the pact leaves
+/// open: of that, only a part would have been judged.
 pub(super) fn key(agent: &AgentId, pact: &Pact, capability: Option<&str>, action: &Action) -> Option<Digest> {
     let capability = capability?;
-    let has_query = match action.fields.member("query") {
-        Some(Json::Object(members)) => !members.is_empty(),
-        Some(_) => true,
-        None => false,
+    let is_said = |value: &Json| match value {
+        Json::Object(members) => !members.is_empty(),
+        _ => true,
     };
-    if has_query {
+    let Json::Object(members) = &action.fields else { return None };
+    if members.iter().any(|(name, value)| name != "args" && is_said(value)) {
         return None;
+    }
+    match &action.target {
+        Target::Tool(_) => {}
+        Target::Http(_) if pact.is_one_call(&action.target) => {}
+        _ => return None,
     }
     let arguments = action.fields.member("args").map(Json::canonical).unwrap_or_default();
     let text = format!("{agent}\n{}\n{capability}\n{arguments}", pact.digest());

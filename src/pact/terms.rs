@@ -225,6 +225,12 @@ impl Pact {
         self.reads_http_bodies
     }
 
+    /// Whether the tools table maps this plain call by a pattern that leaves nothing of its address open.
+    #[must_use]
+    pub fn is_one_call(&self, target: &Target) -> bool {
+        self.tools.is_one_call(target)
+    }
+
     /// The limits with a rate that count an action, in the order of the file. A tool is counted by its capability and
     /// by its natural name.
     pub fn limits_on<'a>(&'a self, action: &'a Action) -> impl Iterator<Item = &'a Limit> {

@@ -137,6 +137,19 @@ impl ToolTable {
         same.map(|(server, (tool, _))| (server.to_string(), tool.to_string())).collect()
     }
 
+    /// Whether a plain call is mapped by a pattern that leaves nothing of its address open.
+    #[must_use]
+    pub fn is_one_call(&self, target: &Target) -> bool {
+        let Target::Http(http) = target else { return false };
+        let mut found = false;
+        self.http.look_up(
+            http_name(http),
+            |pattern| pattern.is_exact() && pattern.matches(http),
+            |_| found = true,
+        );
+        found
+    }
+
     /// Whether some plain HTTP call is a tool.
     #[must_use]
     pub const fn maps_http(&self) -> bool {

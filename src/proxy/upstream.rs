@@ -210,7 +210,8 @@ fn failed(
     tracing::warn!(%decision, upstream = permit.upstream(), code, "call failed on its way: {message}");
     let replies: Vec<Reply> = permit.replies().cloned().collect();
     permit.settle(Settlement::of(outcome));
-    let failure = Failure { decision, status: status.as_u16(), code, message: message.to_owned(), held_back: false };
+    let failure =
+        Failure { decision, status: status.as_u16(), code, message: message.to_owned(), held_back: false };
     Answer::Failed { replies, failure, batch }
 }
 

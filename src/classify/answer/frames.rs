@@ -67,6 +67,9 @@ fn broken(what: &'static str) -> Fault {
     Fault::new(Problem::Syntax, what)
 }
 
+/// Headers of one frame. The API sends three.
+const HEADERS_COUNT_MAX: usize = 32;
+
 /// The name of the event, out of headers of which those that name it are strings and stand once.
 fn name_in(mut rest: &[u8]) -> Result<String, Fault> {
     let mut seen: Vec<&[u8]> = Vec::new();
@@ -75,6 +78,9 @@ fn name_in(mut rest: &[u8]) -> Result<String, Fault> {
         let (name, value, behind) = header(rest).ok_or_else(|| broken("a header of a frame is broken"))?;
         if seen.contains(&name) {
             return Err(Fault::new(Problem::DuplicateKey, "a header of a frame stands twice"));
+        }
+        if seen.len() == HEADERS_COUNT_MAX {
+            return Err(Fault::new(Problem::TooLarge, "more headers in a frame than are read"));
         }
         seen.push(name);
         match name {

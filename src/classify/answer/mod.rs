@@ -21,8 +21,6 @@ mod trial;
 mod usage;
 mod whole;
 
-use std::collections::VecDeque;
-
 use bytes::Bytes;
 
 use crate::classify::fault::Fault;
@@ -95,8 +93,6 @@ pub enum Step {
 pub struct AnswerReader {
     expected: Expected,
     events: Events,
-    /// Events that are read off the wire and not looked at yet.
-    waiting: VecDeque<sse::Event>,
     /// The event that is looked at next; its usage and model have been noted.
     current: Option<sse::Event>,
     script: Option<Box<dyn Script>>,
@@ -120,7 +116,7 @@ enum Asking {
 
 impl std::fmt::Debug for AnswerReader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AnswerReader").field("waiting", &self.waiting.len()).finish_non_exhaustive()
+        f.debug_struct("AnswerReader").field("closed", &self.closed).finish_non_exhaustive()
     }
 }
 
@@ -129,7 +125,6 @@ impl AnswerReader {
         Self {
             expected: expected.clone(),
             events: Events::new(expected.speech.framing(), bounds.decoded_bytes),
-            waiting: VecDeque::new(),
             current: None,
             script: expected.speech.script(expected, bounds),
             output: Output::default(),
@@ -145,18 +140,23 @@ impl AnswerReader {
     /// Takes the next bytes of the body, without content-encoding.
     ///
     /// # Errors
-    /// When one event is larger than the bound, or its frame is broken.
+    /// When the body has come to its end before.
     pub fn push(&mut self, chunk: Bytes) -> Result<(), Unfit> {
-        Ok(self.events.push(chunk, &mut self.waiting)?)
+        if self.closed {
+            return Err(Fault::new(Problem::Conflict, "bytes behind the end of the body").into());
+        }
+        self.events.push(&chunk);
+        Ok(())
     }
 
     /// Says that the body has come to its end.
     ///
     /// # Errors
-    /// As [`AnswerReader::push`].
+    /// None today; what is wrong with the end is told by [`AnswerReader::step`].
     pub fn close(&mut self) -> Result<(), Unfit> {
         self.closed = true;
-        Ok(self.events.close(&mut self.waiting)?)
+        self.events.close();
+        Ok(())
     }
 
     /// What to do next.
@@ -179,7 +179,7 @@ impl AnswerReader {
                 self.read(event)?;
                 continue;
             }
-            match self.waiting.pop_front() {
+            match self.events.next()? {
                 Some(event) => {
                     if let Some(data) = &event.data {
                         self.report.event(data);

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use crate::classify::answer::sse::Event;
 use crate::classify::Reference;
+use crate::classify::answer::sse::Event;
 use crate::classify::fault::Fault;
 use crate::domain::{Action, Digest, UpstreamName};
 

@@ -85,9 +85,13 @@ impl WholeAnswer {
     /// # Errors
     /// When what was refused cannot be told in another way.
     pub fn told(self, judgements: Vec<Judgement>) -> Result<Bytes, Unfit> {
+        let is_judged = judgements.len() == self.questions.len();
         let Self { expected, body, mut tree, .. } = self;
         if let Speech::AgentCard(card) = &expected.speech {
             return Ok(if card.rewrite(&mut tree)? { tree.text().into() } else { body });
+        }
+        if !is_judged {
+            return Err(Fault::new(Problem::Conflict, "not all of the answer was judged").into());
         }
         let edits: Vec<Edit> = judgements.into_iter().map(edit).collect();
         if edits.iter().all(Edit::keeps) {

@@ -11,7 +11,7 @@ use crate::domain::{Action, Json};
 const MESSAGE: [&str; 1] = ["content"];
 
 /// Members of a block that can hold a tool, a file, or further blocks.
-const BLOCK: [&str; 9] = [
+const BLOCK: [&str; 10] = [
     "type",
     "tool",
     "definition",
@@ -21,6 +21,7 @@ const BLOCK: [&str; 9] = [
     "file_id",
     "mcp_server_name",
     "input_schema",
+    "tools",
 ];
 
 /// Members of what a `tool_addition` or a `tool_removal` speaks of.
@@ -121,7 +122,7 @@ impl Walk<'_> {
                 ("tool", Kind::Object) => self.change(reader, place.of(index)),
                 ("definition", Kind::Object) => self.define(reader, place.of(index)),
                 // Whatever the block is called, it defines a tool in a shape that is not read.
-                ("input_schema", _) => {
+                ("input_schema" | "tools", _) => {
                     let what = "a tool is defined in the midst of a conversation; offer it in `tools`";
                     Err(reader.fault(Problem::Conflict, what))
                 }

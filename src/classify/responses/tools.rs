@@ -43,8 +43,10 @@ struct Tool<'a> {
     name: Option<String>,
     /// The text of the tools of a namespace.
     inner: Option<&'a str>,
-    /// Whether the caller says that it runs the tool itself, where that is a choice.
+    /// Whether the caller says that it runs the tool itself: of a shell by its environment, of a search by who
+    /// executes it.
     is_local: bool,
+    is_executed_here: bool,
     /// What it is set to.
     settings: Vec<(String, &'a str)>,
 }
@@ -90,7 +92,9 @@ impl Found<'_> {
             _ if is_computer(&kind) => {
                 self.offer(reader, function("computer"), Json::Object(Vec::new()), Some(at))
             }
-            "shell" | "tool_search" if tool.is_local => {
+            "shell" | "tool_search"
+                if (kind == "shell" && tool.is_local) || (kind != "shell" && tool.is_executed_here) =>
+            {
                 self.offer(reader, function(&kind), Json::Object(Vec::new()), Some(at))
             }
             _ => {
@@ -122,8 +126,9 @@ impl Found<'_> {
                 (_, Kind::Null) => return reader.skip(),
                 ("type", _) => tool.kind = Some(read_name(reader, self.bounds)?),
                 ("name", _) => tool.name = Some(read_name(reader, self.bounds)?),
-                ("execution", Kind::String) => tool.is_local |= reader.string()? == "client",
-                ("environment" | "container", Kind::Object) => tool.is_local |= self.place(reader)?,
+                ("execution", Kind::String) => tool.is_executed_here = reader.string()? == "client",
+                ("environment", Kind::Object) => tool.is_local = self.place(reader)?,
+                ("container", Kind::Object) => self.place(reader).map(|_| ())?,
                 ("container", _) => self.reference_named(reader, "container")?,
                 ("vector_store_ids", _) => self.reference_list(reader, "vector_store_ids")?,
                 ("input_image_mask", _) => self.content(reader)?,

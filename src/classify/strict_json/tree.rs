@@ -5,6 +5,9 @@ use crate::classify::strict_json::{Distinct, Kind, Reader};
 use crate::classify::{Bounds, Problem, Reply, Unreadable};
 use crate::domain::Json;
 
+/// Values of one text that is read to be rewritten: each takes some forty bytes.
+const WHOLE_VALUES_MAX: usize = 1 << 20;
+
 impl Reader<'_> {
     /// Reads one value of any kind, whole: numbers exact, strings unescaped, member names distinct in any case.
     pub(in crate::classify) fn tree(&mut self) -> Result<Json, Fault> {
@@ -46,7 +49,7 @@ impl Reader<'_> {
     /// alone. Names that differ in case alone are two names here, and numbers need not fit a double: what is judged of
     /// it has to be read once more.
     pub(in crate::classify) fn whole(&mut self) -> Result<Json, Fault> {
-        self.whole_of(usize::MAX)
+        self.whole_of(WHOLE_VALUES_MAX)
     }
 
     /// The same, of at most so many values.

@@ -148,9 +148,11 @@ fn provider(file: &UpstreamFile, dialect: Option<Dialect>, notes: &mut Notes<'_>
 /// The betas that may be switched on, as a header names them.
 fn betas(file: &UpstreamFile, dialect: Option<Dialect>, notes: &mut Notes<'_>) -> Vec<String> {
     let Some((place, written)) = file.betas.as_ref().and_then(At::read) else { return Vec::new() };
-    if dialect.is_some_and(|dialect| !matches!(dialect, Dialect::OpenAi | Dialect::Anthropic)) {
+    if dialect
+        .is_some_and(|dialect| !matches!(dialect, Dialect::OpenAi | Dialect::Anthropic | Dialect::Bedrock))
+    {
         let said = "`betas` changes nothing: this dialect has none";
-        notes.warning(place, said, "leave it out, or write `dialect: anthropic` or `openai`");
+        notes.warning(place, said, "leave it out, or write `dialect: anthropic`, `openai` or `bedrock`");
     }
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'=');
     let mut betas: Vec<String> = Vec::new();

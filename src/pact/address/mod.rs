@@ -107,6 +107,12 @@ impl HttpPattern {
             && self.path.overlaps(&other.path)
     }
 
+    /// Whether it leaves nothing open: one method, one host, one path.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        self.method.is_some() && self.endpoint.host.is_exact() && self.path.is_exact()
+    }
+
     /// The host.
     #[must_use]
     pub fn host(&self) -> &Glob {

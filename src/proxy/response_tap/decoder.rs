@@ -8,9 +8,14 @@ use http::{HeaderMap, header};
 
 use crate::classify::{Bounds, Problem, Unfit};
 
+/// Bytes that are decoded at once: they become at most a thousand times as many.
+const PIECE_BYTES: usize = 1 << 10;
+
 /// The coding of one answer.
 pub(super) struct Decoder {
     coding: Coding,
+    /// What came and is not decoded yet.
+    pending: Bytes,
     bytes_left: usize,
 }
 
@@ -23,7 +28,7 @@ enum Coding {
 impl Decoder {
     /// Nothing to take off.
     pub(super) const fn none() -> Self {
-        Self { coding: Coding::None, bytes_left: usize::MAX }
+        Self { coding: Coding::None, pending: Bytes::new(), bytes_left: usize::MAX }
     }
 
     /// For an answer with these headers.
@@ -46,7 +51,7 @@ impl Decoder {
                 return Err(Unfit { problem: Problem::ContentEncoding, detail });
             }
         };
-        Ok(Self { coding, bytes_left: bounds.answer_bytes })
+        Ok(Self { coding, pending: Bytes::new(), bytes_left: bounds.answer_bytes })
     }
 
     /// Whether the headers have to say that the coding is gone.
@@ -54,24 +59,39 @@ impl Decoder {
         !matches!(self.coding, Coding::None)
     }
 
-    /// Takes the coding off the next bytes.
+    /// Takes the next bytes, once [`Decoder::next`] has nothing more to give.
+    pub(super) fn push(&mut self, chunk: Bytes) {
+        self.pending = chunk;
+    }
+
+    /// The next bytes without the coding; `None` where more have to come.
     ///
     /// # Errors
     /// When they do not decode, or to more than the bound.
-    pub(super) fn push(&mut self, chunk: Bytes) -> Result<Bytes, Unfit> {
-        let plain = match &mut self.coding {
-            Coding::None => return Ok(chunk),
-            // Flushed each time: a decoder keeps back what it has decoded last.
-            Coding::Gzip(decoder) => decoder
-                .write_all(&chunk)
-                .and_then(|()| decoder.flush())
-                .map(|()| std::mem::take(decoder.get_mut())),
-            Coding::Deflate(decoder) => decoder
-                .write_all(&chunk)
-                .and_then(|()| decoder.flush())
-                .map(|()| std::mem::take(decoder.get_mut())),
-        };
-        self.counted(plain)
+    pub(super) fn next(&mut self) -> Result<Option<Bytes>, Unfit> {
+        while !self.pending.is_empty() {
+            if matches!(self.coding, Coding::None) {
+                return Ok(Some(std::mem::take(&mut self.pending)));
+            }
+            let piece = self.pending.split_to(self.pending.len().min(PIECE_BYTES));
+            let plain = match &mut self.coding {
+                Coding::None => return Ok(Some(piece)),
+                // Flushed each time: a decoder keeps back what it has decoded last.
+                Coding::Gzip(decoder) => decoder
+                    .write_all(&piece)
+                    .and_then(|()| decoder.flush())
+                    .map(|()| std::mem::take(decoder.get_mut())),
+                Coding::Deflate(decoder) => decoder
+                    .write_all(&piece)
+                    .and_then(|()| decoder.flush())
+                    .map(|()| std::mem::take(decoder.get_mut())),
+            };
+            let plain = self.counted(plain)?;
+            if !plain.is_empty() {
+                return Ok(Some(plain));
+            }
+        }
+        Ok(None)
     }
 
     /// What is left at the end of the body.

@@ -75,27 +75,39 @@ impl Judged {
     }
 
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Cut>> {
-        let read = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
-            Some(Ok(frame)) => match frame.into_data() {
-                Ok(data) => {
+        let decoded = match self.decoder.next() {
+            Ok(Some(plain)) => Some(self.reader.push(plain)),
+            Ok(None) => None,
+            Err(unfit) => Some(Err(unfit)),
+        };
+        if let Some(read) = decoded {
+            return Poll::Ready(read.map_err(|unfit| self.unfit(&unfit)));
+        }
+        match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+            Some(Ok(frame)) => {
+                if let Ok(data) = frame.into_data() {
                     self.passing.received(data.len());
-                    let decoded = self.decoder.push(data);
-                    decoded.and_then(|plain| self.reader.push(plain))
+                    self.decoder.push(data);
                 }
-                Err(_) => Ok(()),
-            },
-            Some(Err(error)) => return Poll::Ready(Err(Cut::Broken(error))),
+                Poll::Ready(Ok(()))
+            }
+            Some(Err(error)) => Poll::Ready(Err(Cut::Broken(error))),
             None => {
                 let rest = self.decoder.finish();
-                rest.and_then(|rest| self.reader.push(rest)).and_then(|()| self.reader.close())
+                let read = rest.and_then(|rest| self.reader.push(rest)).and_then(|()| self.reader.close());
+                Poll::Ready(read.map_err(|unfit| self.unfit(&unfit)))
             }
-        };
-        Poll::Ready(read.map_err(|unfit| self.unfit(&unfit)))
+        }
     }
 
     fn ask(&mut self, question: Question) {
-        let Some(judge) = self.passing.judge() else { return };
-        self.judging = Some(Box::pin(async move { judged(&judge, question).await }));
+        let judge = self.passing.judge();
+        self.judging = Some(Box::pin(async move {
+            match judge {
+                Some(judge) => judged(&judge, question).await,
+                None => Err("nobody is left to judge the answer".to_owned()),
+            }
+        }));
     }
 
     fn unfit(&mut self, unfit: &Unfit) -> Cut {

@@ -70,8 +70,10 @@ impl Taken {
             };
             let Ok(data) = frame.into_data() else { continue };
             self.passing.received(data.len());
-            let decoded = self.decoder.push(data);
-            self.add(&mut whole, decoded, bytes_max)?;
+            self.decoder.push(data);
+            while let Some(decoded) = self.decoder.next().transpose() {
+                self.add(&mut whole, decoded, bytes_max)?;
+            }
         }
         let rest = self.decoder.finish();
         self.add(&mut whole, rest, bytes_max)?;

@@ -269,3 +269,24 @@ async fn say(arena: &Arena, said: Said) {
     };
     desk.answer(statement).unwrap();
 }
+
+/// What a model asks for is judged by its arguments. Where the pact leaves the address open, they are not all of the call.
+#[tokio::test]
+async fn a_call_with_more_to_it_than_its_arguments_is_counted_apart() {
+    let body = calls(&[("refund", r#"{"amount":80}"#)]);
+    for (pattern, target, passes) in [
+        ("http: POST http://EAR/web/refunds", "/web/refunds", true),
+        ("http: POST http://EAR/web/*", "/web/refunds", false),
+        ("http: \"* http://EAR/web/refunds\"", "/web/refunds", false),
+        ("http: POST http://EAR/web/refunds", "/web/refunds?to=me", false),
+    ] {
+        let pact = PACT.replace("UNPERMITTED", "").replace("http: POST http://EAR/web/refunds", pattern);
+        let ear = Ear::answering(answer("application/json", "", &body), false).await;
+        let arena = Arena::built(ear, &pact, |_| {});
+        let carried_out = post(target, r#"{"amount":80}"#);
+        arena.passes("the model asks", Way::Reverse, asked(false)).await;
+        arena.passes("carried out", Way::Reverse, carried_out).await;
+        let again = arena.passes("the model asks again", Way::Reverse, asked(false)).await;
+        assert_eq!(again.body().contains("call-0"), passes, "{pattern} {target}: {again:?}");
+    }
+}

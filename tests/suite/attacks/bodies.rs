@@ -64,7 +64,7 @@ async fn a_body_is_json_in_utf8_and_says_so_once() {
     let untyped = request("POST", CHAT, &[], body);
     arena.refuses("no type", Way::Reverse, untyped, 415, "unreadable").await;
     let grpc = request("POST", CHAT, &[("content-type", "application/grpc")], body);
-    arena.refuses("grpc", Way::Reverse, grpc, 403, "opaque").await;
+    arena.refuses("grpc", Way::Reverse, grpc, 400, "unreadable").await;
 }
 
 #[tokio::test]

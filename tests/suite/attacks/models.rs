@@ -120,7 +120,8 @@ async fn a_clause_for_a_host_opens_no_endpoint_of_an_api_there() {
     let arena = Arena::under(&opened("EAR")).await;
     let wide = Arena::under(&opened("**:*")).await;
     let body = r#"{"input_file_id":"f"}"#;
-    for path in ["/openai/v1/batches", "/openai/v1/images/generations", "/claude/v1/messages/batches", "/shop/admin"]
+    for path in
+        ["/openai/v1/batches", "/openai/v1/images/generations", "/claude/v1/messages/batches", "/shop/admin"]
     {
         arena.refuses(path, Way::Reverse, post(path, body), 403, "opaque").await;
         let answer = wide.refuses(path, Way::Reverse, post(path, body), 403, "opaque").await;
@@ -152,4 +153,35 @@ async fn an_endpoint_that_a_clause_names_is_open_and_no_other() {
     for path in ["/openai/v1/batches/7", "/openai/v1/files", "/openai/v1/files/7/x", "/openai/V1/batches"] {
         arena.refuses(path, Way::Reverse, post(path, body), 403, "opaque").await;
     }
+}
+
+/// An endpoint that is read is not passed unread because a header or a capital letter asks for it.
+#[tokio::test]
+async fn a_call_in_disguise_is_refused() {
+    let pact = "apiVersion: pactgate.dev/v1
+kind: Pact
+metadata: {name: held, version: 1}
+spec:
+  agents: [mole]
+  risk: low
+  owner: the tests
+  clauses:
+    - id: all-that-is-not-read
+      allow: {opaque: \"EAR/**\"}
+";
+    let arena = Arena::under(pact).await;
+    let body = r#"{"model":"big","messages":[],"max_tokens":1}"#;
+    let json = ("content-type", "application/json");
+    let upgrade = [json, ("upgrade", "websocket"), ("connection", "upgrade, close")];
+    for (target, headers) in [
+        ("/openai/v1/chat/completions", upgrade.as_slice()),
+        ("/claude/v1/messages", &upgrade),
+        ("/shop/mcp", &upgrade),
+        ("/openai/v1/responses", &[("content-type", "application/grpc")]),
+        ("/openai/v1/Chat/Completions", &[json]),
+        ("/openai/v1/chat/completions/", &[json]),
+    ] {
+        arena.refuses(target, Way::Reverse, request("POST", target, headers, body), 400, "unreadable").await;
+    }
+    arena.passes("what is not read", Way::Reverse, post("/openai/v1/batches", body)).await;
 }

@@ -10,10 +10,10 @@ mod approvals;
 mod curl;
 /// Without a sidecar between.
 mod direct;
-/// Clients of Gemini and Bedrock.
-mod google_and_aws;
 /// An agent framework, from the model's first word to its last.
 mod framework;
+/// Clients of Gemini and Bedrock.
+mod google_and_aws;
 /// Clients of model APIs.
 mod models;
 /// What an operator does at the collector.

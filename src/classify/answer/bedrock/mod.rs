@@ -54,6 +54,8 @@ struct Open {
     index: u64,
     what: What,
     raw: Vec<Bytes>,
+    /// Bytes of them.
+    held: usize,
     /// Its end has come.
     is_whole: bool,
 }
@@ -180,7 +182,7 @@ impl Script for Converse {
     }
 
     fn held(&self) -> usize {
-        self.open.as_ref().map_or(0, |open| open.raw.iter().map(Bytes::len).sum())
+        self.open.as_ref().map_or(0, |open| open.held)
     }
 }
 
@@ -213,7 +215,8 @@ impl Converse {
             }
         };
         self.last = Some(index);
-        self.open = Some(Open { index, what, raw: vec![raw], is_whole: false });
+        let held = raw.len();
+        self.open = Some(Open { index, what, raw: vec![raw], held, is_whole: false });
         Ok(())
     }
 
@@ -240,6 +243,7 @@ impl Converse {
             (What::Refused, Some(("toolResult", _))) => {}
             _ => return Err(Fault::new(Problem::Conflict, "a piece of another kind inside a block")),
         }
+        open.held = open.held.saturating_add(raw.len());
         open.raw.push(raw);
         Ok(())
     }
@@ -256,6 +260,7 @@ impl Converse {
         if index != open.index {
             return Err(Fault::new(Problem::Conflict, "another block ends inside a tool call"));
         }
+        open.held = open.held.saturating_add(raw.len());
         open.raw.push(raw);
         open.is_whole = true;
         match open.what {

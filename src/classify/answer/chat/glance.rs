@@ -47,6 +47,8 @@ impl Glance {
     fn member(&mut self, reader: &mut Reader<'_>, name: &str) -> Result<(), Fault> {
         match (name, reader.kind()?) {
             ("index", Kind::Number) => self.index = whole_number(&reader.tree()?),
+            // Some servers send an empty one in every chunk, and clients take it for none.
+            ("finish_reason", Kind::String) => self.finishes = !reader.string()?.is_empty(),
             ("finish_reason", kind) => {
                 self.finishes = kind != Kind::Null;
                 reader.skip()?;

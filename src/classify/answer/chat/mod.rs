@@ -25,6 +25,9 @@ pub(super) use whole::{questions, rewrite, tidy};
 /// Choices of one answer, and calls of one choice.
 const CHOICES_MAX: usize = 128;
 
+/// What a piece of a call takes in memory beside its text, about.
+const PIECE_BYTES: usize = 64;
+
 /// Members that decide what a chunk is.
 const CHUNK: [&str; 1] = ["choices"];
 const CHOICE: [&str; 4] = ["index", "delta", "message", "finish_reason"];
@@ -68,6 +71,8 @@ struct Choice {
     refused: Vec<Option<String>>,
     /// Whether none of its calls was left.
     is_stopped: bool,
+    /// Bytes held for it.
+    held: usize,
 }
 
 impl Chat {
@@ -120,11 +125,14 @@ impl Chat {
     /// One choice of a chunk that holds or ends calls. `raw` where the chunk holds no other.
     fn choice(&mut self, raw: Option<Bytes>, mut choice: Json, output: &mut Output) -> Result<(), Fault> {
         let index = choice.member("index").and_then(whole_number).ok_or_else(|| missing("index"))?;
-        let finishes = choice.member("finish_reason").is_some_and(|reason| *reason != Json::Null);
+        let finishes = choice.member("finish_reason").is_some_and(|reason| !is_blank(reason));
         let pieces = choice.member_mut("delta").map(take_calls).transpose()?.unwrap_or_default();
         if pieces.is_empty() && !self.choices.contains_key(&index) {
             output.send(raw.unwrap_or_else(|| chunk(&self.frame, choice)));
             return Ok(());
+        }
+        if self.choices.len() == CHOICES_MAX && !self.choices.contains_key(&index) {
+            return Err(Fault::new(Problem::TooLarge, "more choices than are read in one answer"));
         }
         let state = self
             .choices
@@ -135,18 +143,23 @@ impl Chat {
                 return Err(Fault::new(Problem::Conflict, "a choice goes on behind its end"));
             }
             // Some providers tell the end twice.
-            whole::stop(&mut choice);
+            if state.is_stopped {
+                whole::stop(&mut choice);
+            }
             output.send(chunk(&self.frame, choice));
             return Ok(());
         }
         for piece in pieces {
-            self.held = self.held.saturating_add(piece.text.len() + piece.name.len());
+            let bytes = PIECE_BYTES + piece.text.len() + piece.name.len();
+            self.held = self.held.saturating_add(bytes);
+            state.held = state.held.saturating_add(bytes);
             state.add(piece)?;
         }
         let says = choice.member("delta").is_some_and(says_something);
         match (raw, says) {
             (Some(raw), false) => {
                 self.held = self.held.saturating_add(raw.len());
+                state.held = state.held.saturating_add(raw.len());
                 state.raw.iter_mut().for_each(|held| held.push(raw.clone()));
             }
             (_, says) => {
@@ -174,7 +187,7 @@ impl Chat {
         let Some(state) = self.choices.get_mut(&index) else { return };
         let refused = std::mem::take(&mut state.refused);
         let calls = std::mem::take(&mut state.calls);
-        self.held = 0;
+        self.held = self.held.saturating_sub(std::mem::take(&mut state.held));
         if let (true, Some(raw)) = (refused.iter().all(Option::is_none), state.raw.take()) {
             raw.into_iter().for_each(|raw| output.send(raw));
             return;

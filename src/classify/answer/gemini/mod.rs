@@ -89,7 +89,6 @@ pub(super) fn script(provider: &str, bounds: &Bounds) -> Option<Box<dyn Script>>
 
 impl Script for Chunks {
     fn event(&mut self, event: Event, output: &mut Output) -> Result<(), Fault> {
-        check_lines(&event.raw)?;
         let Some(data) = event.data else {
             output.send(event.raw);
             return Ok(());
@@ -135,19 +134,6 @@ impl Chunks {
         let is_changed = tell(&mut held.tree, &held.edits, &mut self.fates)?;
         output.send(if is_changed { write(None, &held.tree.text()) } else { held.raw });
         Ok(())
-    }
-}
-
-/// Makes sure that nobody reads more out of an event than Pactgate: Google's client for Python takes every line that
-/// does not start with `data: ` for a piece of JSON.
-fn check_lines(raw: &[u8]) -> Result<(), Fault> {
-    let is_known = |line: &[u8]| {
-        let line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line);
-        line.is_empty() || line.starts_with(b"data:") || line.starts_with(b":")
-    };
-    match raw.split(|b| matches!(b, b'\n' | b'\r')).all(is_known) {
-        true => Ok(()),
-        false => Err(Fault::new(Problem::Syntax, "a line of the stream is no data line")),
     }
 }
 

@@ -64,6 +64,11 @@ impl Call {
         if item::kind(&self.item)? != of {
             return Err(Fault::new(Problem::Conflict, "a piece of another kind of call"));
         }
+        let own = self.item.member("id").filter(|id| **id != Json::Null);
+        let of_item = event.member("item_id").filter(|id| **id != Json::Null);
+        if own.is_some() && of_item.is_some() && own != of_item {
+            return Err(Fault::new(Problem::Conflict, "a piece of a tool call names another call"));
+        }
         let number = match event.member("command_index") {
             Some(Json::Number(number)) => number.as_i64().filter(|number| (0..PIECES_MAX).contains(number)),
             None => Some(0),
@@ -109,6 +114,14 @@ impl Call {
             let what = "a tool call ends as another one than it began as";
             return Err(Fault::new(Problem::Conflict, what).under_member(name));
         }
+        // What was announced may still be empty, and nothing else than what it ends as.
+        for name in ["action", "operation"] {
+            let announced = self.item.member(name).filter(|value| !is_empty(value));
+            if announced.is_some() && announced != item.member(name) {
+                let what = "a tool call ends as another one than it began as";
+                return Err(Fault::new(Problem::Conflict, what).under_member(name));
+            }
+        }
         for (number, piece) in &self.pieces {
             let said = told(item, *number);
             let is_same = |text: &str| said == Some(text);
@@ -121,6 +134,17 @@ impl Call {
             }
         }
         Ok(())
+    }
+}
+
+/// Whether a value says nothing yet, however deep.
+fn is_empty(value: &Json) -> bool {
+    match value {
+        Json::Null => true,
+        Json::String(text) => text.is_empty(),
+        Json::Array(items) => items.iter().all(is_empty),
+        Json::Object(members) => members.iter().all(|(name, value)| name == "type" || is_empty(value)),
+        _ => false,
     }
 }
 

@@ -185,6 +185,7 @@ impl Responses {
         let Json::Array(items) = items else { return Err(item::wrong("output")) };
         let mut changed = false;
         let mut kept = Vec::with_capacity(items.len());
+        let mut listed = BTreeSet::new();
         for item in std::mem::take(items) {
             if item::is_said(item::kind(&item)?) {
                 kept.push(item);
@@ -200,6 +201,10 @@ impl Responses {
             let known = self.ended.iter().find(|ended| ended.act.is_named_as(&act)).ok_or_else(|| {
                 Fault::new(Problem::Conflict, "a response lists a call that did not come in its stream")
             })?;
+            if !listed.insert(known.index) {
+                let what = "a response lists a call more than once";
+                return Err(Fault::new(Problem::Conflict, what));
+            }
             match &known.refused {
                 Some(message) => {
                     changed = true;

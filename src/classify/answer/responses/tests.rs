@@ -254,6 +254,7 @@ fn a_stream_that_contradicts_itself_is_cut() {
         (r#""output_index":2,"item""#, r#""OUTPUT_INDEX":2,"item""#),
         (r#","output_index":2,"item""#, r#","item""#),
         ("event: response.output_text.delta\n", "event: response.output_text.done\n"),
+        (r#""item_id":"fc_02""#, r#""item_id":"fc_01""#),
     ];
     for (from, to) in swaps {
         assert!(PARALLEL.contains(from), "{from}");
@@ -272,6 +273,14 @@ fn a_stream_that_contradicts_itself_is_cut() {
         let stream = format!("{events}event: response.completed{}", end.replace(from, to));
         assert_eq!(at_once(&speech(), &stream, &[]).unwrap_err().problem, Problem::Conflict, "{to}");
     }
+    // One that was judged, listed twice.
+    let data = end.split_once("data: ").unwrap().1;
+    let mut twice: Value = serde_json::from_str(data.trim()).unwrap();
+    let items = twice["response"]["output"].as_array_mut().unwrap();
+    let call = items.iter().find(|item| item["type"] == "function_call").unwrap().clone();
+    items.push(call);
+    let stream = format!("{events}event: response.completed\ndata: {twice}\n\n");
+    assert_eq!(at_once(&speech(), &stream, &[]).unwrap_err().problem, Problem::Conflict);
     // Something behind the end, and an event of a type that nobody knows.
     let behind = format!("{PARALLEL}{PARALLEL}");
     assert_eq!(at_once(&speech(), &behind, &[]).unwrap_err().problem, Problem::Conflict);
