@@ -99,12 +99,14 @@ fn replay(target: &str, input: &[u8]) {
         "classify_anthropic" => Dialect::Anthropic,
         "classify_mcp" => Dialect::Mcp,
         "classify_a2a" => Dialect::A2a,
+        "classify_gemini" => Dialect::Gemini,
+        "classify_bedrock" => Dialect::Bedrock,
         "classify_http" => Dialect::Http,
         "strict_json" => {
             let _ = read_json(input, &Bounds::default());
             return;
         }
-        "usage_tap" => {
+        "answer_stream" => {
             for speech in [
                 Speech::Chat,
                 Speech::Responses("openai".to_owned()),

@@ -10,6 +10,10 @@ use crate::classify::fault::Fault;
 use crate::classify::{Bounds, Problem};
 use crate::domain::{Action, Json};
 
+/// Members in which some API carries what a model says: in whole answers, and in the events of streams.
+const CARRIERS: [&str; 8] =
+    ["choices", "output", "content", "candidates", "content_block", "delta", "item", "response"];
+
 /// What the answer to a request has to be.
 #[derive(Clone, Debug)]
 pub struct Expected {
@@ -164,6 +168,29 @@ impl Speech {
             Self::Bedrock(provider) => bedrock::script(provider, bounds),
             Self::Mcp(exchange) => mcp::script(exchange, bounds),
         }
+    }
+
+    /// The member in which the APIs carry what a model says, at the top of an answer or of an event.
+    const fn carrier(&self) -> Option<&'static str> {
+        match self {
+            Self::Chat => Some("choices"),
+            Self::Responses(_) | Self::Bedrock(_) => Some("output"),
+            Self::Anthropic => Some("content"),
+            Self::Gemini(_) => Some("candidates"),
+            Self::Unread | Self::Mcp(_) | Self::AgentCard(_) => None,
+        }
+    }
+
+    /// Whether an object with these members at its top is what a model of another API says: a client that reads more than
+    /// one API would find calls in it.
+    pub(super) fn is_foreign<'n>(&self, names: impl IntoIterator<Item = &'n str>) -> bool {
+        let Some(own) = self.carrier() else { return false };
+        let (mut is_own, mut is_other) = (false, false);
+        for name in names {
+            is_own |= name == own;
+            is_other |= CARRIERS.contains(&name);
+        }
+        is_other && !is_own
     }
 
     /// Sets a request's body right after tools were taken out of it: no empty list, no choice of a tool that is

@@ -12,6 +12,9 @@ use crate::classify::strict_json::Reader;
 use crate::classify::{Bounds, Problem};
 use crate::domain::Json;
 
+/// What is said of an answer in another dialect than was asked.
+pub(super) const FOREIGN: &str = "an answer of another API than was asked";
+
 /// What becomes of one question's subject, in the order of [`WholeAnswer::questions`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Edit {
@@ -49,6 +52,11 @@ impl WholeAnswer {
             return Ok(Self { expected, body, tree, questions, observed });
         }
         let tree = Reader::new(&body, bounds)?.whole()?;
+        if let Json::Object(members) = &tree
+            && speech.is_foreign(members.iter().map(|(name, _)| name.as_str()))
+        {
+            return Err(Fault::new(Problem::Conflict, FOREIGN).into());
+        }
         let mut report = Report::new(speech.clone(), bounds.name_bytes);
         report.whole(&body);
         let mut questions = match speech {

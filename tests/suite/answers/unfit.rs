@@ -184,3 +184,75 @@ async fn blank_lines_in_a_small_frame_take_no_memory() {
     assert_eq!(outcome, Outcome::Completed { status: 200 });
     assert!(got.body().len() < 64, "{} bytes", got.body().len());
 }
+
+/// Each API's way of asking for `delete_all`, whole and as the events of a stream.
+const FOREIGN: [(&str, &str, &str); 4] = [
+    (
+        "chat",
+        CALL,
+        r#"data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"x","function":{"name":"delete_all","arguments":"{}"}}]},"finish_reason":"tool_calls"}]}"#,
+    ),
+    (
+        "responses",
+        r#"{"id":"r","object":"response","model":"small","status":"completed","output":[{"type":"function_call","id":"f","call_id":"x","name":"delete_all","arguments":"{}"}]}"#,
+        r#"data: {"type":"response.output_item.done","sequence_number":0,"output_index":0,"item":{"type":"function_call","id":"f","call_id":"x","name":"delete_all","arguments":"{}"}}"#,
+    ),
+    (
+        "anthropic",
+        r#"{"id":"m","type":"message","role":"assistant","model":"small","content":[{"type":"tool_use","id":"t","name":"delete_all","input":{}}],"stop_reason":"tool_use"}"#,
+        r#"data: {"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"t","name":"delete_all","input":{}}}"#,
+    ),
+    (
+        "gemini",
+        r#"{"candidates":[{"content":{"parts":[{"functionCall":{"name":"delete_all","args":{}}}]}}]}"#,
+        r#"data: {"candidates":[{"content":{"parts":[{"functionCall":{"name":"delete_all","args":{}}}]}}]}"#,
+    ),
+];
+
+#[tokio::test]
+async fn an_answer_in_another_dialect_than_asked_is_held_back() {
+    let pact = crate::answers::PACT
+        .replace("UNPERMITTED", "")
+        .replace("anthropic/haiku]", "anthropic/haiku, gemini/flash]");
+    let stream = |on: bool| if on { r#","stream":true"# } else { "" };
+    for streamed in [false, true] {
+        let on = stream(streamed);
+        let requests = [
+            ("chat", "/openai/v1/chat/completions", format!(r#"{{"model":"small","messages":[]{on}}}"#)),
+            ("responses", "/openai/v1/responses", format!(r#"{{"model":"small","input":"x"{on}}}"#)),
+            (
+                "anthropic",
+                "/claude/v1/messages",
+                format!(r#"{{"model":"haiku","max_tokens":1,"messages":[]{on}}}"#),
+            ),
+            (
+                "gemini",
+                if streamed {
+                    "/gemini/v1beta/models/flash:streamGenerateContent?alt=sse"
+                } else {
+                    "/gemini/v1beta/models/flash:generateContent"
+                },
+                r#"{"contents":[]}"#.to_owned(),
+            ),
+        ];
+        for (asked, target, body) in &requests {
+            for (speaks, whole, events) in FOREIGN {
+                let response = match streamed {
+                    true => answer("text/event-stream", "", format!("{events}\n\n").as_bytes()),
+                    false => answer("application/json", "", whole.as_bytes()),
+                };
+                let arena =
+                    crate::support::arena::Arena::built(Ear::answering(response, true).await, &pact, |_| {});
+                let got = arena.send(Way::Reverse, post(target, body)).await;
+                let told = got.body().replace("`delete_all`", "");
+                assert!(!told.contains("delete_all"), "{asked} answered by {speaks}: {got:?}");
+                if *asked != speaks {
+                    assert!(
+                        got.body().contains("held back") || got.body().contains("was cut"),
+                        "{asked} by {speaks}: {got:?}"
+                    );
+                }
+            }
+        }
+    }
+}

@@ -2,9 +2,10 @@
 
 use crate::classify::answer::chat::calls::whole_number;
 use crate::classify::answer::chat::{CHOICE, CHUNK, MESSAGE, Said};
+use crate::classify::answer::whole::FOREIGN;
 use crate::classify::fault::Fault;
 use crate::classify::strict_json::{Distinct, Kind, Reader, known_spelling};
-use crate::classify::{Bounds, Problem};
+use crate::classify::{Bounds, Problem, Speech};
 
 /// One choice of a chunk, as far as it can be told without building it.
 #[derive(Default)]
@@ -22,8 +23,11 @@ pub(super) fn look(
     mut each: impl FnMut(Glance) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
     let mut reader = Reader::new(data, bounds)?;
+    let (mut is_own, mut is_other) = (false, false);
     reader.object(Distinct::InAnyCase, |reader, name| {
         known_spelling(name, &CHUNK)?;
+        is_own |= name == "choices";
+        is_other |= name != "choices" && Speech::Chat.is_foreign([name]);
         match (name, reader.kind()?) {
             ("choices", Kind::Array) => {}
             ("choices", kind) if kind != Kind::Null => {
@@ -40,6 +44,9 @@ pub(super) fn look(
             each(glance)
         })
     })?;
+    if is_other && !is_own {
+        return Err(Fault::new(Problem::Conflict, FOREIGN));
+    }
     reader.end()
 }
 

@@ -8,12 +8,12 @@ use bytes::Bytes;
 use crate::classify::answer::made;
 use crate::classify::answer::script::{Judgement, Output, Question, Script};
 use crate::classify::answer::sse::{Event, write};
-use crate::classify::answer::whole::Edit;
+use crate::classify::answer::whole::{Edit, FOREIGN};
 use crate::classify::fault::Fault;
 use crate::classify::strict_json::{
     Reader, check_proto, proto_member, proto_member_mut, proto_name, proto_remove,
 };
-use crate::classify::{Bounds, Problem};
+use crate::classify::{Bounds, Problem, Speech};
 use crate::domain::{Dialect, Json};
 
 /// Calls in one event, or in one whole answer.
@@ -153,6 +153,11 @@ fn find(answer: &Json, provider: &str, fates: &mut Fates, bounds: &Bounds) -> Re
         return Err(wrong("candidates"));
     }
     check_proto(answer, &RESPONSE)?;
+    if let Json::Object(members) = answer
+        && Speech::Gemini(String::new()).is_foreign(members.iter().map(|(name, _)| name.as_str()))
+    {
+        return Err(Fault::new(Problem::Conflict, FOREIGN));
+    }
     let mut questions = Vec::new();
     for candidate in list(answer, "candidates")? {
         check_proto(candidate, &CANDIDATE)?;

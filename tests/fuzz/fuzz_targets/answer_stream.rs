@@ -6,7 +6,14 @@ use pactgate::classify::{AnswerForm, Bounds, Expected, Judgement, Speech, Step};
 
 fuzz_target!(|input: &[u8]| {
     let Some((size, body)) = input.split_first() else { return };
-    for speech in [Speech::Chat, Speech::Responses("openai".to_owned()), Speech::Anthropic, Speech::Gemini("google".to_owned())] {
+    let speeches = [
+        Speech::Chat,
+        Speech::Responses("openai".to_owned()),
+        Speech::Anthropic,
+        Speech::Gemini("gemini".to_owned()),
+        Speech::Bedrock("bedrock".to_owned()),
+    ];
+    for speech in speeches {
         for refuses in [false, true] {
             let pieces = told(&speech, body.chunks(usize::from(*size).max(1)), refuses);
             assert_eq!(pieces, told(&speech, [body], refuses));
@@ -17,9 +24,11 @@ fuzz_target!(|input: &[u8]| {
 /// What the agent gets, and whether the stream could be read to its end.
 fn told<'a>(speech: &Speech, chunks: impl IntoIterator<Item = &'a [u8]>, refuses: bool) -> (Vec<u8>, bool) {
     let expected = Expected { speech: speech.clone(), streamed: true, ..Expected::unread() };
-    let Ok(AnswerForm::Stream(mut reader)) =
-        expected.form(200, Some("text/event-stream"), &Bounds::default())
-    else {
+    let content_type = match speech {
+        Speech::Bedrock(_) => "application/vnd.amazon.eventstream",
+        _ => "text/event-stream",
+    };
+    let Ok(AnswerForm::Stream(mut reader)) = expected.form(200, Some(content_type), &Bounds::default()) else {
         return (Vec::new(), false);
     };
     let mut got = Vec::new();
