@@ -43,7 +43,7 @@ const APIS: [Api; 3] = [
         events: &[
             "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"model\":\"small\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"one\"}}]}\n\n",
             "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"model\":\"small\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"two\"}}]}\n\n",
-            ": the model still thinks\n\n",
+            ":\n\n",
             "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"model\":\"small\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2,\"total_tokens\":5}}\n\n",
             "data: [DONE]\n\n",
         ],
